@@ -1,0 +1,1 @@
+"""Penstock: recurrent sequence models of language, written as their equations."""

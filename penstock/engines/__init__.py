@@ -1,0 +1,1 @@
+"""Ways to run a Program over a sequence."""

@@ -1,0 +1,205 @@
+"""Text of a cell -> Program, with errors that point at the character.
+
+The text is Python expression syntax, read through :mod:`ast` and never
+evaluated.  ``docs/equations.md`` is the reference of the language.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import textwrap
+import tokenize
+import warnings
+
+from penstock.equations.build import Mistake
+from penstock.equations.declare import Declarations
+from penstock.equations.expression import Expressions, check_name
+from penstock.equations.program import Assignment, Program, Weight
+from penstock.errors import EquationError
+
+__all__ = ["parse"]
+
+_SYNTAX_FAULTS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
+
+
+def parse(text: str, name: str = "cell") -> Program:
+    """Read a cell's equations.
+
+    Args:
+        text: the equations, one assignment a line; common indentation is ignored.
+        name: of the cell, for messages.
+
+    Raises:
+        EquationError: anything wrong with the text; all mistakes found are in its message.
+
+    Example:
+        >>> program = parse("h = tanh(W @ x + U @ h[t-1] + b)", "elman")
+        >>> [(weight.name, weight.shape) for weight in program.weights]
+        [('W', ('H', 'D')), ('U', ('H', 'H')), ('b', ('H',))]
+    """
+    return _Parser(text, name).parse()
+
+
+class _Parser:
+    """One reading of one text."""
+
+    def __init__(self, text: str, cell: str) -> None:
+        lines = [line.rstrip() for line in textwrap.dedent(text.expandtabs(4)).split("\n")]
+        while lines and not lines[0]:
+            lines.pop(0)
+        self._text = "\n".join(lines) + "\n"
+        self._lines = lines
+        self._cell = cell
+        self._errors: list[EquationError] = []
+
+    def parse(self) -> Program:
+        """The program, or every mistake found in one error."""
+        try:
+            return self._program(self._statements())
+        except RecursionError:
+            raise EquationError("an expression is nested too deeply", cell=self._cell) from None
+
+    def _program(self, statements: list[ast.stmt]) -> Program:
+        output = self._output(statements)
+        lines = [s for s in statements if isinstance(s, ast.Assign)]
+        declared = Declarations()
+        for statement in statements:
+            if isinstance(statement, ast.AnnAssign):
+                self._try(statement, declared.read, statement)
+            elif not isinstance(statement, ast.Assign | ast.Return):
+                self._mistake(statement, "expected 'name = expression'")
+        expressions = Expressions(self._targets(lines), declared)
+        comments = self._comments()
+        assignments = []
+        for statement in lines:
+            target = statement.targets[0]
+            if not isinstance(target, ast.Name):
+                continue
+            index = self._try(statement, expressions.assign, target.id, statement.value)
+            if index is not None:
+                comment = comments.get(statement.end_lineno or 0, "")
+                assignments.append(Assignment(target.id, index, comment))
+        self._finish(expressions, output, statements)
+        return Program(
+            name=self._cell,
+            operations=expressions.build.finish(),
+            assignments=tuple(assignments),
+            weights=self._weights(expressions, declared),
+            output=output,
+            sizes=tuple(declared.sizes.items()),
+        )
+
+    def _statements(self) -> list[ast.stmt]:
+        if not self._text.strip():
+            raise EquationError(
+                "the equations are empty. Write at least 'h = ...'.", cell=self._cell
+            )
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                statements = ast.parse(self._text).body
+        except _SYNTAX_FAULTS as error:
+            raise self._syntax_error(error) from None
+        if not statements:
+            raise EquationError(
+                "the equations hold only comments. Write at least 'h = ...'.", cell=self._cell
+            )
+        return statements
+
+    def _syntax_error(self, error: BaseException) -> EquationError:
+        line = getattr(error, "lineno", None) or 0
+        column = getattr(error, "offset", None) or 1
+        source = self._lines[line - 1] if 0 < line <= len(self._lines) else ""
+        reason = getattr(error, "msg", None) or str(error) or "it is nested too deeply"
+        return EquationError(
+            f"syntax error: {reason}",
+            cell=self._cell,
+            line=line,
+            column=max(1, min(column, len(source) + 1)),
+            source=source,
+        )
+
+    def _targets(self, lines: list[ast.Assign]) -> set[str]:
+        names: set[str] = set()
+        for statement in lines:
+            target = statement.targets[0]
+            if len(statement.targets) != 1 or not isinstance(target, ast.Name):
+                self._mistake(target, "expected one name on the left of '='")
+            elif target.id in names:
+                self._mistake(target, f"{target.id!r} is assigned twice. Use another name.")
+            else:
+                self._try(target, check_name, target.id)
+                names.add(target.id)
+        return names
+
+    def _output(self, statements: list[ast.stmt]) -> str:
+        returns = [s for s in statements if isinstance(s, ast.Return)]
+        if not returns:
+            return "h"
+        value = returns[0].value
+        if len(returns) > 1 or returns[0] is not statements[-1]:
+            self._mistake(returns[0], "'return NAME' is the last line, once")
+        elif not isinstance(value, ast.Name):
+            self._mistake(returns[0], "expected 'return NAME'")
+        return value.id if isinstance(value, ast.Name) else "h"
+
+    def _finish(
+        self, expressions: Expressions, output: str, statements: list[ast.stmt]
+    ) -> None:
+        last = statements[-1]
+        if output not in expressions.assigned and not self._errors:
+            reason = f"the output {output!r} is never assigned. Add a line '{output} = ...'"
+            self._mistake(last, f"{reason} or end with 'return NAME'.")
+        elif output in expressions.assigned:
+            if expressions.build.rank(expressions.assigned[output]) != 1:
+                self._mistake(last, f"the output {output!r} must be a vector")
+            for name in expressions.of_input_size({output}):
+                self._mistake(
+                    last,
+                    f"shape clash: {name} (H,) takes the input's shape (D,). "
+                    f"Multiply x by a weight matrix, or declare '{name}: D' to mean it.",
+                )
+        for name in expressions.unused():
+            self._mistake(last, f"{name!r} is declared but never used")
+        if self._errors:
+            first = self._errors[0]
+            if len(self._errors) > 1:
+                first.args = ("\n".join(str(error) for error in self._errors),)
+            raise first
+
+    def _weights(self, expressions: Expressions, declared: Declarations) -> tuple[Weight, ...]:
+        sizes = expressions.build.sizes
+        return tuple(
+            Weight(name, sizes.resolve(shape), declared.initial.get(name))
+            for name, shape in expressions.weights.items()
+        )
+
+    def _comments(self) -> dict[int, str]:
+        """Line number to the comment at its end."""
+        comments = {}
+        try:
+            for token in tokenize.generate_tokens(io.StringIO(self._text).readline):
+                if token.type == tokenize.COMMENT:
+                    comments[token.start[0]] = token.string.lstrip("#").strip()
+        except (tokenize.TokenError, SyntaxError):
+            # ast has accepted the text; what tokenize makes of it only loses comments.
+            pass
+        return comments
+
+    def _try(self, node: ast.AST, function, *args):  # type: ignore[no-untyped-def]
+        try:
+            return function(*args)
+        except Mistake as mistake:
+            at = mistake.args[1] if len(mistake.args) > 1 else node
+            self._mistake(at, mistake.args[0])
+            return None
+
+    def _mistake(self, node: ast.AST, reason: str) -> None:
+        line = getattr(node, "lineno", 1)
+        source = self._lines[line - 1] if line <= len(self._lines) else ""
+        offset = getattr(node, "col_offset", 0)
+        column = len(source.encode()[:offset].decode(errors="ignore")) + 1
+        self._errors.append(
+            EquationError(reason, cell=self._cell, line=line, column=column, source=source)
+        )

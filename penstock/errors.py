@@ -1,0 +1,76 @@
+"""The errors Penstock raises for a user's mistake, and the help they carry.
+
+Every message reads ``Owner: expected ..., got name=value. What to do.``  The
+command line prints it on one line and exits with status 2; a Python caller
+catches :class:`PenstockError`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "EquationError",
+    "PenstockError",
+    "ShapeError",
+    "did_you_mean",
+    "unknown",
+]
+
+
+class PenstockError(Exception):
+    """A mistake the user can mend; the message says how."""
+
+
+class ConfigError(PenstockError, ValueError):
+    """An option or setting has a value that cannot work."""
+
+
+class DataError(PenstockError, ValueError):
+    """A file or a text cannot be used; the message names ``path:line``."""
+
+
+class ShapeError(PenstockError, ValueError):
+    """A tensor or a size does not fit."""
+
+
+class EquationError(PenstockError, ValueError):
+    """A cell's equations are wrong; the message points at the character.
+
+    Attributes:
+        cell: name of the cell.
+        line: line in the equations, from 1 (0 when the whole text is meant).
+        column: character in the line, from 1 (0 when the whole text is meant).
+    """
+
+    def __init__(
+        self, reason: str, *, cell: str = "cell", line: int = 0, column: int = 0, source: str = ""
+    ) -> None:
+        self.reason, self.cell, self.line, self.column = reason, cell, line, column
+        place = f"{cell}: line {line}, column {column}: " if line else f"{cell}: "
+        picture = f"\n    {source}\n    {' ' * (column - 1)}^" if line and source else ""
+        super().__init__(place + reason + picture)
+
+
+def did_you_mean(word: str, options: Iterable[str]) -> str:
+    """A hint naming the nearest option, or an empty text.
+
+    >>> did_you_mean("sigmod", ["sigmoid", "tanh"])
+    " Did you mean 'sigmoid'?"
+    """
+    near = difflib.get_close_matches(word, list(options), n=1, cutoff=0.6)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def unknown(owner: str, what: str, word: str, options: Iterable[str]) -> ConfigError:
+    """The error for a name that is not among the known ones.
+
+    >>> print(unknown("Recurrent", "cell", "lstn", ["gru", "lstm"]))
+    Recurrent: unknown cell 'lstn'. Did you mean 'lstm'? Known: gru, lstm.
+    """
+    names = sorted(options)
+    hint = did_you_mean(word, names)
+    return ConfigError(f"{owner}: unknown {what} {word!r}.{hint} Known: {', '.join(names)}.")

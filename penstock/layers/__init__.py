@@ -1,0 +1,1 @@
+"""Modules of PyTorch: recurrent layers of any cell, and what stands around them."""

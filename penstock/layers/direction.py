@@ -1,0 +1,132 @@
+"""One layer in one direction: the weights of a cell and its run over a sequence."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from penstock.engines.choose import Choice, choose
+from penstock.engines.noise import draw
+from penstock.engines.reference import Sequence
+from penstock.engines.storage import Layout, Weights
+from penstock.equations import transform
+from penstock.equations.plan import Plan, plan
+from penstock.equations.program import Initial, Program, Slot
+
+__all__ = ["Direction"]
+
+
+class Direction(nn.Module):
+    """A cell with its weights in one flat tensor.
+
+    Attributes:
+        program: the cell, regularisers included.
+        sizes: every size by name.
+        flat: all weights, matrices that are multiplied together side by side.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        input_size: int,
+        hidden_size: int,
+        *,
+        learn_state: bool = False,
+        engine: str = "auto",
+    ) -> None:
+        super().__init__()
+        self.program, self.engine = program, engine
+        self.sizes = program.resolve(input_size, hidden_size)
+        self._plans: dict[bool, Plan] = {
+            False: plan(transform.evaluation(program)),
+            True: plan(transform.training(program)),
+        }
+        self.layout = Layout(self._plans[False], self.sizes)
+        self.flat = nn.Parameter(torch.empty(self.layout.size))
+        self.first = nn.ParameterDict()
+        if learn_state:
+            self.first.update({s.field: torch.zeros(self._width(s)) for s in program.slots})
+        self.choice: Choice = choose(self._plans[False], engine)
+        self.reset_parameters()
+
+    @cached_property
+    def output_size(self) -> int:
+        """Width of the output."""
+        return self.sizes[self.program.output_shape[0]]
+
+    @property
+    def plan(self) -> Plan:
+        """What runs when, in the present mode (training or evaluation)."""
+        return self._plans[self.training]
+
+    def weights(self, *, grad: bool = False) -> dict[str, Tensor]:
+        """Name to view of every weight, or of its gradient (zeros where there is none yet)."""
+        if not grad:
+            return self.layout.views(self.flat.detach())
+        if self.flat.grad is None:
+            self.flat.grad = torch.zeros_like(self.flat)
+        return self.layout.views(self.flat.grad)
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Start values: the cell's own, else uniform in +-1/sqrt(H) as in ``torch.nn``."""
+        bound = 1 / math.sqrt(self.sizes["H"])
+        views = self.weights()
+        for weight in self.program.weights:
+            _start(views[weight.name], weight.initial, bound)
+        for first in self.first.values():
+            first.zero_()
+
+    def first_state(self, batch: int) -> dict[str, Tensor]:
+        """Slot name to the state before any input: learnt, or zeros; (B, size)."""
+        return {
+            slot.field: self.first[slot.field].expand(batch, -1)
+            if slot.field in self.first
+            else self.flat.new_zeros(batch, self._width(slot))
+            for slot in self.program.slots
+        }
+
+    def forward(
+        self,
+        xs: Tensor,
+        state: dict[str, Tensor],
+        *,
+        mask: Tensor | None = None,
+        reset: Tensor | None = None,
+        trace: bool = False,
+    ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        """Run over (T, B, D); see :func:`penstock.engines.reference.run`."""
+        steps, batch = xs.shape[:2]
+        sequence = Sequence(
+            xs,
+            self.sizes,
+            state,
+            first=self.first_state(batch) if reset is not None else {},
+            mask=mask,
+            reset=reset,
+            noise=draw(self.plan.program, self.sizes, steps, batch, xs),
+        )
+        weights = Weights(self.layout, self.flat)
+        return self.choice.engine.run(self.plan, weights, sequence, trace=trace)
+
+    def _width(self, slot: Slot) -> int:
+        return self.sizes[slot.size[0]] if slot.size else 1
+
+
+def _start(view: Tensor, initial: Initial, bound: float) -> None:
+    match initial:
+        case None:
+            view.uniform_(-bound, bound)
+        case "identity":
+            nn.init.eye_(view)
+        case "orthogonal":
+            nn.init.orthogonal_(view)
+        case ("uniform", low, high):
+            view.uniform_(low, high)
+        case float() | int():
+            view.fill_(initial)
+        case _:
+            raise AssertionError(f"unknown start value {initial!r}")

@@ -1,0 +1,270 @@
+"""A recurrent layer of any cell: deep, bidirectional, masked, streaming."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from penstock.cells.base import Cell, as_program
+from penstock.equations.describe import describe
+from penstock.equations.program import Program
+from penstock.errors import ConfigError, ShapeError
+from penstock.layers import convert
+from penstock.layers.direction import Direction
+from penstock.layers.state import State, join, split
+
+__all__ = ["Recurrent"]
+
+
+class Recurrent(nn.Module):
+    """Layers of one cell, called like ``nn.LSTM``.
+
+    Args:
+        cell: a name of the zoo, a :class:`~penstock.cells.Cell`, equations, or a Program.
+        input_size: width of the input, D >= 1.
+        hidden_size: H >= 1; one for all layers or one for each.
+        num_layers: L >= 1.
+        bidirectional: run a second set of weights from the last step to the first and
+            concatenate the outputs.
+        dropout: probability of dropping a unit between layers, in [0, 1).
+        batch_first: whether sequences are (B, T, D) instead of (T, B, D).
+        learn_state: whether the state before the first step is a parameter instead of zero.
+        sizes: extra sizes of the cell, such as ``{"P": 64}`` for a projection.
+        engine: "auto", or an engine by name.
+
+    Shapes:
+        xs (T, B, D) -> ys (T, B, directions * output size); state: a named tuple of the
+        cell's states, each (layers * directions, B, size).
+
+    Raises:
+        EquationError: the equations are wrong.
+        ConfigError: an option cannot work.
+        ShapeError: a tensor does not fit.
+
+    Example:
+        >>> layer = Recurrent("lstm", 3, 5, num_layers=2)
+        >>> ys, state = layer(torch.zeros(7, 2, 3))
+        >>> tuple(ys.shape), tuple(state.c.shape)
+        ((7, 2, 5), (2, 2, 5))
+        >>> layer = Recurrent("h = tanh(W @ x + U @ h[t-1] + b)", 3, 5)
+        >>> sorted(layer.weights())
+        ['U', 'W', 'b']
+    """
+
+    def __init__(
+        self,
+        cell: str | type[Cell] | Program,
+        input_size: int,
+        hidden_size: int | Sequence[int],
+        num_layers: int = 1,
+        *,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        batch_first: bool = False,
+        learn_state: bool = False,
+        sizes: Mapping[str, float] | None = None,
+        engine: str = "auto",
+    ) -> None:
+        super().__init__()
+        self.program = as_program(cell).with_sizes(sizes or {})
+        self.hidden_sizes = _hidden_sizes(hidden_size, num_layers)
+        self.input_size, self.num_layers = _positive("input_size", input_size), num_layers
+        self.directions = 1 + bool(bidirectional)
+        if not 0 <= dropout < 1:
+            raise ConfigError(f"Recurrent: expected dropout in [0, 1), got dropout={dropout}.")
+        self.dropout, self.batch_first = dropout, batch_first
+        self.stack = nn.ModuleList()
+        size = input_size
+        for hidden in self.hidden_sizes:
+            for _ in range(self.directions):
+                self.stack.append(
+                    Direction(
+                        self.program, size, hidden, learn_state=learn_state, engine=engine
+                    )
+                )
+            size = self.stack[-1].output_size * self.directions
+        self.output_size = size
+
+    def forward(
+        self,
+        xs: Tensor,
+        state: State | None = None,
+        lengths: Tensor | None = None,
+        *,
+        mask: Tensor | None = None,
+        reset: Tensor | None = None,
+        trace: bool = False,
+    ) -> tuple[Tensor, State] | tuple[Tensor, State, list[dict[str, Tensor]]]:
+        """Run over a batch of sequences.
+
+        Args:
+            xs: input, (T, B, D), or (B, T, D) with ``batch_first``.
+            state: before the first step; by default zeros or what was learnt.
+            lengths: (B,), real steps of each sequence; the rest is padding at the end.
+            mask: instead of lengths, (T, B) as ``xs``: True = real, padding anywhere.
+            reset: (T, B) as ``xs``: True = the state starts anew before this step.
+            trace: also give every named value of every step.
+
+        Returns:
+            Outputs, zero at padding; the state after each sequence's last real step; with
+            ``trace`` a dict per layer and direction from name to (T, B, size).
+        """
+        if self.batch_first:
+            xs, mask, reset = (a if a is None else a.transpose(0, 1) for a in (xs, mask, reset))
+        self._check(xs, lengths, mask, reset)
+        if lengths is not None:
+            steps = torch.arange(xs.shape[0], device=xs.device)
+            mask = steps[:, None] < lengths.to(xs.device)
+        firsts = [direction.first_state(xs.shape[1]) for direction in self.stack]
+        states = firsts if state is None else split(state, firsts)
+        ys, ends, traces = self._run(xs, states, mask, reset, trace)
+        end = join(ends, tuple(firsts[0]))
+        if self.batch_first:
+            ys = ys.transpose(0, 1)
+            traces = [{n: v.transpose(0, 1) for n, v in one.items()} for one in traces]
+        return (ys, end, traces) if trace else (ys, end)
+
+    def step(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """One step of streaming: x (B, D) -> y (B, output size) and the next state."""
+        if self.directions == 2:
+            raise ConfigError("Recurrent.step: a bidirectional layer needs the whole sequence.")
+        ys, state = self(x.unsqueeze(1 if self.batch_first else 0), state)
+        return ys[:, 0] if self.batch_first else ys[0], state
+
+    def weights(
+        self, layer: int = 0, direction: int = 0, *, grad: bool = False
+    ) -> dict[str, Tensor]:
+        """Name to view of every weight of one layer, or of its gradient.
+
+        The views share memory with the parameter: writing into them sets the weights.
+        """
+        if not (0 <= layer < self.num_layers and 0 <= direction < self.directions):
+            raise ConfigError(
+                f"Recurrent.weights: expected layer < {self.num_layers} and direction < "
+                f"{self.directions}, got layer={layer}, direction={direction}."
+            )
+        return self.stack[layer * self.directions + direction].weights(grad=grad)
+
+    def reset_parameters(self) -> None:
+        """Draw all start values again."""
+        for direction in self.stack:
+            direction.reset_parameters()
+
+    def plan(self) -> str:
+        """What runs where and why, in plain words."""
+        lines = []
+        for index, direction in enumerate(self.stack):
+            layer, way = divmod(index, self.directions)
+            choice = direction.choice
+            lines.append(
+                f"layer {layer}{' backward' if way else ''}: engine {choice.engine.name} "
+                f"({choice.reason})"
+            )
+        return "\n".join([*lines, describe(self.stack[0].plan)])
+
+    @classmethod
+    def from_torch(cls, module: nn.RNN | nn.LSTM | nn.GRU) -> Recurrent:
+        """A layer that computes what an ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU`` computes."""
+        return convert.from_torch(cls, module)
+
+    def to_torch(self) -> nn.RNN | nn.LSTM | nn.GRU:
+        """The ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU`` that computes what this layer computes."""
+        return convert.to_torch(self)
+
+    def extra_repr(self) -> str:
+        """The sizes, for ``repr``."""
+        sizes = ", ".join(map(str, self.hidden_sizes))
+        both = ", bidirectional" if self.directions == 2 else ""
+        return f"{self.program.name}, {self.input_size} -> {sizes}{both}"
+
+    def _run(
+        self,
+        xs: Tensor,
+        states: list[dict[str, Tensor]],
+        mask: Tensor | None,
+        reset: Tensor | None,
+        trace: bool,
+    ) -> tuple[Tensor, list[dict[str, Tensor]], list[dict[str, Tensor]]]:
+        ends, traces = [], []
+        for layer in range(self.num_layers):
+            if layer:
+                xs = F.dropout(xs, self.dropout, self.training)
+            outputs = []
+            for way in range(self.directions):
+                index = layer * self.directions + way
+                run = _backward if way else Direction.__call__
+                ys, end, values = run(
+                    self.stack[index], xs, states[index], mask=mask, reset=reset, trace=trace
+                )
+                outputs.append(ys)
+                ends.append(end)
+                traces.append(values)
+            xs = outputs[0] if self.directions == 1 else torch.cat(outputs, -1)
+        return xs, ends, traces
+
+    def _check(
+        self, xs: Tensor, lengths: Tensor | None, mask: Tensor | None, reset: Tensor | None
+    ) -> None:
+        if xs.ndim != 3 or xs.shape[-1] != self.input_size:
+            order = "(B, T, D)" if self.batch_first else "(T, B, D)"
+            raise ShapeError(
+                f"Recurrent: expected xs of shape {order} with D = {self.input_size}, "
+                f"got {tuple(xs.shape)}."
+            )
+        steps, batch = xs.shape[:2]
+        if lengths is not None and mask is not None:
+            raise ConfigError("Recurrent: give lengths or mask, not both.")
+        if lengths is not None and (
+            lengths.shape != (batch,) or bool((lengths < 0).any() | (lengths > steps).any())
+        ):
+            raise ShapeError(
+                f"Recurrent: expected lengths of shape ({batch},) from 0 to {steps}, "
+                f"got {lengths.tolist()}."
+            )
+        for name, value in (("mask", mask), ("reset", reset)):
+            if value is not None and (
+                value.shape != (steps, batch) or value.dtype != torch.bool
+            ):
+                raise ShapeError(
+                    f"Recurrent: expected {name} of shape (T, B) = ({steps}, {batch}) and type "
+                    f"bool, got {tuple(value.shape)} of {value.dtype}."
+                )
+
+
+def _backward(
+    direction: Direction,
+    xs: Tensor,
+    state: dict[str, Tensor],
+    *,
+    mask: Tensor | None,
+    reset: Tensor | None,
+    trace: bool,
+) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    """Run from the last step to the first.
+
+    A reset before step t parts t-1 from t, so going backward it comes before step t-1.
+    """
+    if reset is not None:
+        reset = torch.cat([reset[1:], torch.zeros_like(reset[:1])]).flip(0)
+    mask = mask if mask is None else mask.flip(0)
+    ys, end, values = direction(xs.flip(0), state, mask=mask, reset=reset, trace=trace)
+    return ys.flip(0), end, {name: value.flip(0) for name, value in values.items()}
+
+
+def _positive(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(f"Recurrent: expected {name} >= 1, got {name}={value!r}.")
+    return value
+
+
+def _hidden_sizes(hidden_size: int | Sequence[int], num_layers: int) -> list[int]:
+    _positive("num_layers", num_layers)
+    sizes = [hidden_size] * num_layers if isinstance(hidden_size, int) else list(hidden_size)
+    if len(sizes) != num_layers:
+        raise ConfigError(
+            f"Recurrent: expected one hidden_size or {num_layers}, got hidden_size={sizes}."
+        )
+    return [_positive("hidden_size", size) for size in sizes]

@@ -1,0 +1,67 @@
+"""The state of a stack of layers: a named tuple of the cell's states."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from penstock.errors import ShapeError
+
+__all__ = ["State", "join", "split", "state_type"]
+
+State = Any
+"""A named tuple; each field (layers x directions, B, size), or a tuple of (B, size)
+tensors where the layers differ in size."""
+
+
+@lru_cache(maxsize=256)
+def state_type(fields: tuple[str, ...]) -> Any:
+    """The named tuple with these fields."""
+    return namedtuple("State", fields)  # noqa: PYI024 - fields are known at run time only
+
+
+def join(states: list[dict[str, Tensor]], fields: tuple[str, ...]) -> State:
+    """The states of all layers and directions as one named tuple."""
+    columns = {name: [state[name] for state in states] for name in fields}
+    return state_type(fields)(
+        **{
+            name: torch.stack(column)
+            if len({tensor.shape for tensor in column}) == 1
+            else tuple(column)
+            for name, column in columns.items()
+        }
+    )
+
+
+def split(state: State, firsts: list[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+    """A given state, by layer and direction; ``firsts`` tells the expected shapes.
+
+    Raises:
+        ShapeError: a field is missing or has another shape.
+    """
+    fields = tuple(firsts[0])
+    if isinstance(state, Tensor) and len(fields) == 1:
+        state = (state,)
+    if isinstance(state, Tensor) or len(state) != len(fields):
+        raise ShapeError(
+            f"Recurrent: expected a state of {len(fields)} tensors ({', '.join(fields)}), "
+            f"got {'one tensor' if isinstance(state, Tensor) else len(state)}."
+        )
+    given = dict(zip(fields, state, strict=True))
+    for name in fields:
+        expected = [tuple(first[name].shape) for first in firsts]
+        got = [tuple(tensor.shape) for tensor in given[name]]
+        if expected != got:
+            raise ShapeError(
+                f"Recurrent: expected state.{name} of shape {_shape(expected)}, got {_shape(got)}."
+            )
+    return [{name: given[name][layer] for name in fields} for layer in range(len(firsts))]
+
+
+def _shape(shapes: list[tuple[int, ...]]) -> str:
+    same = len(set(shapes)) == 1
+    return str((len(shapes), *shapes[0])) if same else str(shapes)

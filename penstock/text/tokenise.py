@@ -1,0 +1,185 @@
+"""Tokenisers: text to the ids of its tokens, and back.
+
+Every kind is kept in the ``tokenizers`` library's own file, so that any program which reads such
+files gets the same ids.  The kinds themselves are in ``kinds.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import tokenizers
+
+from penstock.errors import ConfigError, DataError, unknown
+from penstock.text.read import Paths, read_blocks
+from penstock.text.write import write_atomically
+
+__all__ = ["EOS", "UNK", "Ids", "Tokeniser"]
+
+EOS, UNK = "<eos>", "<unk>"
+FILE = "tokenizer.json"
+Ids = np.ndarray[tuple[int], np.dtype[Any]]
+
+
+class Tokeniser(ABC):
+    """Text to ids and back, for one kind of token.
+
+    The end of a line is a token, ``<eos>``, as in the Penn Treebank of Mikolov et al. 2010; what
+    the vocabulary lacks is ``<unk>``.
+
+    Attributes:
+        kind: "word", "character", "bpe", "unigram" or "byte".
+        library: the tokeniser of the ``tokenizers`` library with the same vocabulary.
+        tokens: text of each token, in the order of the ids.
+        eos_id: the end of a line.
+        unk_id: any token the vocabulary lacks; None where every text can be spelt.
+    """
+
+    kinds: ClassVar[dict[str, type[Tokeniser]]] = {}
+    kind: ClassVar[str]
+    smallest: ClassVar[int]
+    """Vocabulary below which nothing could be said."""
+
+    def __init_subclass__(cls, *, kind: str = "") -> None:
+        if kind:
+            cls.kind = kind
+            Tokeniser.kinds[kind] = cls
+
+    def __init__(self, library: tokenizers.Tokenizer) -> None:
+        self.library = library
+        self.ids: dict[str, int] = library.get_vocab()
+        self.pieces: list[str] = sorted(self.ids, key=self.ids.__getitem__)
+        self.dtype = np.min_scalar_type(len(self.pieces) - 1)
+        self.eos_id: int = self.ids.get(EOS, ord("\n"))
+        self.unk_id: int | None = self.ids.get(UNK)
+
+    # -- making one ------------------------------------------------------------------------------
+
+    @staticmethod
+    def train(
+        paths: Paths, kind: str = "word", *, vocab_size: int | None = None, min_count: int = 1
+    ) -> Tokeniser:
+        """The tokeniser of ``kind`` for the text of the files, which is streamed.
+
+        Args:
+            paths: one text file or several.
+            kind: "word" (between white space), "character", "bpe" (byte pairs: Sennrich et al.
+                2016), "unigram" (Kudo 2018) or "byte".
+            vocab_size: most tokens to have, ``<eos>`` and ``<unk>`` counted; by default all words
+                or characters, and 8192 pieces.
+            min_count: least occurrences of a word or character, or of a pair to be merged.
+
+        Raises:
+            ConfigError: for an unknown kind, or a size that kind cannot have.
+            DataError: for a file that cannot be read, or a text without a token.
+        """
+        return _learned(read_blocks(paths), kind, vocab_size, min_count)
+
+    @staticmethod
+    def from_lines(
+        lines: Iterable[str],
+        kind: str = "word",
+        *,
+        vocab_size: int | None = None,
+        min_count: int = 1,
+    ) -> Tokeniser:
+        """As :meth:`train`, for lines at hand.
+
+        >>> Tokeniser.from_lines(["a rose is", "a rose"]).tokens
+        ['<eos>', '<unk>', 'a', 'rose', 'is']
+        """
+        return _learned((line + "\n" for line in lines), kind, vocab_size, min_count)
+
+    @staticmethod
+    def load(path: str | Path) -> Tokeniser:
+        """The tokeniser kept in a ``tokenizer.json``, or in the folder that holds one."""
+        file = Path(path) / FILE if Path(path).is_dir() else Path(path)
+        try:
+            library = tokenizers.Tokenizer.from_file(str(file))
+        except Exception as error:  # the library raises nothing narrower
+            raise DataError(f"{file}: expected a tokeniser's file ({error}).") from error
+        for kind in Tokeniser.kinds.values():
+            if _shape(kind.blank()) == _shape(library):
+                return kind(library)
+        known = ", ".join(sorted(Tokeniser.kinds))
+        raise DataError(f"{file}: expected a tokeniser of Penstock, one of the kinds {known}.")
+
+    def save(self, path: str | Path) -> None:
+        """Keep it as ``tokenizer.json`` in the folder ``path``, or in the file ``path``."""
+        file = Path(path) if Path(path).suffix == ".json" else Path(path) / FILE
+        with write_atomically(file) as stream:
+            stream.write(self.library.to_str(pretty=True).encode())
+
+    # -- using it --------------------------------------------------------------------------------
+
+    @abstractmethod
+    def encode_text(self, text: str) -> Ids:
+        """Ids of a text, each ``\\n`` in it as ``<eos>``."""
+
+    @abstractmethod
+    def decode(self, ids: Sequence[int] | Ids) -> str:
+        """The text that ids spell, with ``\\n`` for ``<eos>``."""
+
+    def encode(self, line: str) -> list[int]:
+        """Ids of a line, without its end."""
+        ids: list[int] = self.encode_text(line).tolist()
+        return ids
+
+    def encode_lines(self, lines: Iterable[str]) -> Ids:
+        """Ids of lines, ``<eos>`` after each."""
+        return self.encode_text("".join(line + "\n" for line in lines))
+
+    @property
+    def tokens(self) -> list[str]:
+        return self.pieces
+
+    @property
+    def vocab_size(self) -> int:
+        return len(self.pieces)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest that two tokenisers share when they give every text the same ids."""
+        return hashlib.sha256(self.library.to_str().encode()).hexdigest()
+
+    # -- what a kind has to say ------------------------------------------------------------------
+
+    @classmethod
+    @abstractmethod
+    def blank(cls) -> tokenizers.Tokenizer:
+        """The library's tokeniser of this kind before it has learnt a vocabulary."""
+
+    @classmethod
+    @abstractmethod
+    def learn(
+        cls, blocks: Iterable[str], vocab_size: int | None, min_count: int
+    ) -> tokenizers.Tokenizer:
+        """The library's tokeniser of this kind for the text in ``blocks``."""
+
+
+def _learned(
+    blocks: Iterable[str], kind: str, vocab_size: int | None, min_count: int
+) -> Tokeniser:
+    if kind not in Tokeniser.kinds:
+        raise unknown("Tokeniser", "kind", kind, Tokeniser.kinds)
+    chosen = Tokeniser.kinds[kind]
+    if vocab_size is not None and vocab_size < chosen.smallest:
+        raise ConfigError(
+            f"Tokeniser: expected vocab_size of {chosen.smallest} at least for kind {kind!r}, "
+            f"got vocab_size={vocab_size}."
+        )
+    if min_count < 1:
+        raise ConfigError(f"Tokeniser: expected min_count of 1 at least, got {min_count=}.")
+    return chosen(chosen.learn(blocks, vocab_size, min_count))
+
+
+def _shape(library: tokenizers.Tokenizer) -> tuple[type, bytes]:
+    """What tells the kinds apart: the model, and how the text is cut before it."""
+    cutter = library.pre_tokenizer
+    return type(library.model), cutter.__getstate__() if cutter else b""

@@ -1,0 +1,210 @@
+"""The training loop: epochs of updates, validation, the best weights, and a run that can be killed.
+
+Whatever the moment it was killed at, the same call goes on from the newest checkpoint and ends with
+the same weights and the same ``metrics.jsonl``, bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from penstock.training import checkpoint
+from penstock.training.clip import NamedGradients, named_gradients
+from penstock.training.interrupt import interruptible
+from penstock.training.log import MetricsLog
+from penstock.training.optimise import averaged_weights
+from penstock.training.progress import Progress
+from penstock.training.settings import TrainingSettings
+from penstock.training.state import Summary, TrainingState
+from penstock.training.storage import disk_errors
+from penstock.training.task import Task
+from penstock.training.update import Diverged, update
+
+__all__ = ["Summary", "fit"]
+
+
+def fit(
+    task: Task,
+    model: nn.Module,
+    settings: TrainingSettings,
+    folder: Path,
+    *,
+    gradients: NamedGradients | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Train ``model`` on ``task`` and leave it with its best weights.
+
+    The caller has called ``seed_everything(settings.seed)`` before it built the model and the task.
+    An interrupt (Ctrl-C) ends training after a checkpoint; a second one ends it at once.
+
+    Args:
+        folder: where checkpoints, ``best.safetensors`` and the logs are kept; a run found there is
+            continued.
+        gradients: gives the gradients by name, to clip and log each on its own (default: those of
+            the module's parameters).
+        progress: what a person sees (default: nothing).
+
+    Raises:
+        Diverged: when loss, gradient or validation loss is not finite; the last checkpoint is good.
+        PenstockError: when the folder holds another run, or the disk is full.
+    """
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    state = TrainingState(task, model, settings)
+    with progress or Progress() as shown:
+        saved = checkpoint.load_latest(folder, shown.message)
+        changed = state.restore(saved, folder) if saved else []
+        lengths = saved["log"] if saved else None
+        log = MetricsLog(folder, lengths, tensorboard=settings.tensorboard)
+        if saved:
+            at = state.at
+            shown.message(f"going on from epoch {at.epoch + 1}, update {at.update}")
+        if changed:
+            shown.message(f"settings changed since then: {', '.join(changed)}")
+        try:
+            return _Loop(state, folder, log, gradients or named_gradients(model), shown).run()
+        finally:
+            log.close()
+
+
+class _Loop:
+    """One call of :func:`fit`."""
+
+    def __init__(
+        self,
+        state: TrainingState,
+        folder: Path,
+        log: MetricsLog,
+        gradients: NamedGradients,
+        progress: Progress,
+    ) -> None:
+        self.state, self.folder, self.log = state, folder, log
+        self.gradients, self.progress = gradients, progress
+        self.task, self.model, self.settings = state.task, state.model, state.settings
+        self.clock = time.perf_counter()
+
+    def run(self) -> Summary:
+        state = self.state
+        self.progress.start(self.settings.epochs, self.task.updates_per_epoch, state.at.updates)
+        reason = state.finished()
+        with interruptible() as interrupted:
+            while not reason:
+                self.epoch(interrupted)
+                reason = state.finished() or ("interrupted" if interrupted() else "")
+        if reason == "interrupted":
+            self.progress.message(
+                f"interrupted; saved in {self.folder}, the same command goes on from here"
+            )
+        if state.at.best_epoch:
+            checkpoint.load_weights(self.folder / checkpoint.BEST, self.model)
+        return state.summary(reason)
+
+    def epoch(self, interrupted: Callable[[], bool]) -> None:
+        """The rest of the present epoch, or as far as the user lets it."""
+        at, every = self.state.at, self.settings.checkpoint_every
+        began, tokens = time.perf_counter(), at.tokens
+        self.state.begin_epoch()
+        self.model.train()
+        while at.update < self.task.updates_per_epoch:
+            self.update()
+            if interrupted():
+                self.save()
+                return
+            if every and at.updates % every == 0 and at.update < self.task.updates_per_epoch:
+                self.save()
+        seconds = time.perf_counter() - began
+        self.log.write_timing(
+            {
+                "epoch": at.epoch + 1,
+                "seconds": seconds,
+                "tokens_per_second": (at.tokens - tokens) / seconds,
+            }
+        )
+        self.end_epoch()
+
+    def update(self) -> None:
+        at, every = self.state.at, self.settings.log_every
+        rate = self.state.set_rate()
+        detailed = every > 0 and (at.updates + 1) % every == 0
+        with self.diverged(f"update {at.update + 1}"):
+            done = update(
+                self.task,
+                at.update,
+                self.state.optimiser,
+                self.settings,
+                self.gradients,
+                detailed=detailed,
+            )
+        at.update, at.updates = at.update + 1, at.updates + 1
+        at.nats, at.tokens = at.nats + done.loss * done.tokens, at.tokens + done.tokens
+        at.norms += done.norm
+        if detailed:
+            record: dict[str, Any] = {
+                "kind": "update",
+                "epoch": at.epoch + 1,
+                "update": at.updates,
+                "lr": rate,
+            }
+            record |= {"loss": done.loss, "grad_norm": done.norm, "grad_norms": done.norms}
+            self.log.write(record, at.updates)
+        mean = at.nats / at.tokens
+        figures = {"loss": mean, **self.task.figures(mean)}
+        self.progress.update(at.epoch + 1, figures, done.tokens)
+
+    def end_epoch(self) -> None:
+        """Validate, keep the weights if they are the best, write the record and a checkpoint."""
+        at = self.state.at
+        figures = {"train_loss": at.nats / at.tokens, "grad_norm": at.norms / at.update}
+        with averaged_weights(self.state.optimiser), _evaluation(self.model):
+            valid = {name: float(value) for name, value in self.task.validate().items()}
+            loss = valid.get("loss", figures["train_loss"])
+            with self.diverged("validation"):
+                if not math.isfinite(loss):
+                    raise Diverged(f"expected a finite validation loss, got {loss}")
+            if loss < at.best_loss:
+                at.best_loss, at.best_epoch = loss, at.epoch + 1
+                checkpoint.save_weights(self.folder / checkpoint.BEST, self.model)
+        figures |= {f"valid_{name}": value for name, value in valid.items()}
+        rate = self.state.optimiser.param_groups[0]["lr"]
+        record = {"kind": "epoch", "epoch": at.epoch + 1, "update": at.updates, "lr": rate}
+        self.log.write(record | figures, at.updates)
+        self.state.end_epoch(loss)
+        self.save()
+        self.progress.epoch(at.epoch, figures)
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        now = time.perf_counter()
+        self.state.at.seconds, self.clock = self.state.at.seconds + now - self.clock, now
+        self.state.save(self.folder, self.log.position())
+
+    @contextmanager
+    def diverged(self, where: str) -> Iterator[None]:
+        """Complete the message of a run that cannot go on."""
+        try:
+            yield
+        except Diverged as error:
+            s, newest = self.settings, self.folder / checkpoint.NEWEST
+            kept = f"The last good checkpoint is {newest}." if newest.exists() else ""
+            clip = s.clip_norm or "off"
+            raise Diverged(
+                f"fit: {error} at epoch {self.state.at.epoch + 1}, {where}. Try a lower lr (now"
+                f" {s.lr}) or a smaller clip_norm (now {clip}). {kept}".rstrip()
+            ) from None
+
+
+@contextmanager
+def _evaluation(model: nn.Module) -> Iterator[None]:
+    """The model in evaluation mode and without gradients."""
+    model.eval()
+    with torch.no_grad():
+        yield
+    model.train()

@@ -1,0 +1,113 @@
+"""One update of the weights: loss, gradient, clipping, step, with a stop before anything breaks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from penstock.errors import PenstockError
+from penstock.training.clip import NamedGradients, clip_each, clip_norm, clip_value, global_norm
+from penstock.training.optimise import needs_closure
+from penstock.training.randomness import random_state, restore_random_state
+from penstock.training.settings import TrainingSettings
+from penstock.training.task import Task
+
+__all__ = ["Diverged", "Update", "update"]
+
+
+class Diverged(PenstockError):
+    """A loss, a gradient or a weight is no longer a finite number."""
+
+
+class Update(NamedTuple):
+    """What one update measured before it changed the weights.
+
+    Attributes:
+        loss: mean loss per token, in nats.
+        tokens: how many tokens that is.
+        norm: joint norm of the gradient before clipping.
+        norms: norm of each gradient before clipping, when asked for.
+    """
+
+    loss: float
+    tokens: int
+    norm: float
+    norms: dict[str, float]
+
+
+def update(
+    task: Task,
+    index: int,
+    optimiser: Optimizer,
+    settings: TrainingSettings,
+    gradients: NamedGradients,
+    *,
+    detailed: bool = False,
+) -> Update:
+    """Do update ``index`` of the epoch.
+
+    Optimisers that search (L-BFGS, conjugate gradient) see the same data, carried state and random
+    numbers at each of their evaluations; their gradients are not clipped.
+
+    Raises:
+        Diverged: when loss or gradient is not finite (the weights are as before the update), or a
+            search has left the finite numbers.
+    """
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+    results: list[Update] = []
+
+    def evaluate() -> float:
+        optimiser.zero_grad()
+        loss, tokens = task.loss(index)
+        scaled = loss * settings.loss_scale
+        scaled.backward()
+        if not results:
+            norm = global_norm([w.grad for w in weights if w.grad is not None])
+            norms = {name: global_norm([g]) for name, g in gradients().items()} if detailed else {}
+            results.append(Update(_finite("loss", float(loss)), tokens, norm, norms))
+            _finite("gradient norm", norm)
+        return float(scaled)
+
+    if needs_closure(optimiser):
+        optimiser.step(_repeatable(task, evaluate))
+        _finite("norm of the weights", global_norm([weight.detach() for weight in weights]))
+    else:
+        evaluate()
+        _clip([w.grad for w in weights if w.grad is not None], settings, gradients)
+        optimiser.step()
+    return results[0]
+
+
+def _clip(grads: list[Tensor], settings: TrainingSettings, gradients: NamedGradients) -> None:
+    """By value, then each on its own, then all together, as far as the settings ask for it."""
+    if settings.clip_value:
+        clip_value(grads, settings.clip_value)
+    if settings.clip_per_parameter:
+        clip_each(gradients(), settings.clip_per_parameter)
+    if settings.clip_norm:
+        clip_norm(grads, settings.clip_norm)
+
+
+def _repeatable(task: Task, evaluate: Callable[[], float]) -> Callable[[], float]:
+    """The same function of the weights each time it is called."""
+    carry = {name: tensor.clone() for name, tensor in task.carry().items()}
+    state = random_state()
+
+    def closure() -> float:
+        task.restore({name: tensor.clone() for name, tensor in carry.items()})
+        restore_random_state(state)
+        with torch.enable_grad():
+            return evaluate()
+
+    return closure
+
+
+def _finite(what: str, value: float) -> float:
+    if not math.isfinite(value):
+        raise Diverged(f"expected a finite {what}, got {value}")
+    return value
