@@ -73,4 +73,5 @@ def unknown(owner: str, what: str, word: str, options: Iterable[str]) -> ConfigE
     """
     names = sorted(options)
     hint = did_you_mean(word, names)
-    return ConfigError(f"{owner}: unknown {what} {word!r}.{hint} Known: {', '.join(names)}.")
+    known = "" if hint and len(names) > 12 else f" Known: {', '.join(names)}."
+    return ConfigError(f"{owner}: unknown {what} {word!r}.{hint}{known}")

@@ -18,19 +18,20 @@ def draw(
     """Draw the masks a program reads, from PyTorch's default generator.
 
     Args:
-        program: made by :func:`penstock.equations.transform.training`.
+        program: made by :func:`penstock.equations.chance.training`.
         sizes: every size by name.
         steps: T.
         batch: B.
         like: a tensor of the wanted type and device.
 
     Returns:
-        Noise name to a tensor of ones (keep) and zeros.
+        Noise name to a tensor of ones (keep) and zeros: (B, size) per sequence,
+        (T, B, size) per step, a weight's own shape; the size of a scalar is 1.
     """
     leading = {"sequence": (batch,), "step": (steps, batch), "weight": ()}
     masks = {}
     for noise in program.noises:
-        shape = (*leading[noise.per], *(sizes[size] for size in noise.shape))
+        shape = (*leading[noise.per], *([sizes[size] for size in noise.shape] or [1]))
         keep = torch.full(shape, 1 - noise.value, dtype=like.dtype, device=like.device)
         masks[noise.name] = torch.bernoulli(keep)
     return masks

@@ -22,6 +22,7 @@ class Builder:
         self.sizes = Sizes()
         self._operations: list[Operation] = []
         self._shapes: list[Unknowns] = []
+        self._fixed: list[bool] = []
         self._known: dict[Operation, int] = {}
 
     def finish(self) -> tuple[Operation, ...]:
@@ -42,6 +43,10 @@ class Builder:
     def leaf(self, operation: Operation, shape: Unknowns) -> int:
         """An input, state, weight or constant."""
         return self._emit(operation, shape)
+
+    def named_number(self, value: float) -> int:
+        """A constant with a name of its own, never taken for an equal number elsewhere."""
+        return self._append(Operation("constant", value=value), ())
 
     def transpose(self, index: int) -> int:
         """``W.T``."""
@@ -74,6 +79,11 @@ class Builder:
             if self.rank(other) != self.rank(full[0]):
                 raise Mistake(self._mixed(op, full[0], other))
             self._unify(OPERATORS.get(op, op), self.shape(full[0]), self.shape(other), *args)
+        if full and self.rank(full[0]) == 2 and not all(self._fixed[arg] for arg in args):
+            raise Mistake(
+                "a weight matrix is only combined with weights and numbers; "
+                "write s * (W @ v) instead of (s * W) @ v"
+            )
         return self._emit(Operation(op, args), self.shape(full[0]) if full else ())
 
     def reduction(self, op: str, arg: int) -> int:
@@ -86,20 +96,24 @@ class Builder:
     def random(self, op: str, args: tuple[int, ...], probability: float) -> int:
         """A regulariser that draws a mask; two of them never share one."""
         if (self.rank(args[0]) == 2) != (op == "weight_drop"):
-            needed = "a weight matrix" if op == "weight_drop" else "a vector"
+            needed = "a weight matrix" if op == "weight_drop" else "a vector or a scalar"
             raise Mistake(f"'{op}' needs {needed}, got {self._show(args[0])}")
         for other in args[1:]:
             self._unify(op, self.shape(args[0]), self.shape(other), *args)
-        self._operations.append(Operation(op, args, value=probability))
-        self._shapes.append(self.shape(args[0]))
-        return len(self._operations) - 1
+        return self._append(Operation(op, args, value=probability), self.shape(args[0]))
 
     def _emit(self, operation: Operation, shape: Unknowns) -> int:
         if operation not in self._known:
-            self._known[operation] = len(self._operations)
-            self._operations.append(operation)
-            self._shapes.append(shape)
+            self._known[operation] = self._append(operation, shape)
         return self._known[operation]
+
+    def _append(self, operation: Operation, shape: Unknowns) -> int:
+        """Add an operation; it is fixed if it is the same for all sequences and steps."""
+        changing = operation.op in ("input", "state", "dropout", "step_dropout", "zoneout")
+        self._fixed.append(not changing and all(self._fixed[arg] for arg in operation.args))
+        self._operations.append(operation)
+        self._shapes.append(shape)
+        return len(self._operations) - 1
 
     def _unify(self, symbol: str, left: Unknowns, right: Unknowns, *args: int) -> None:
         shown = [self._show(arg) for arg in args]

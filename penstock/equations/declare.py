@@ -6,12 +6,9 @@ import ast
 import math
 
 from penstock.equations.build import Mistake
-from penstock.equations.program import Initial, Shape
+from penstock.equations.program import STARTS, Initial, Shape
 
-__all__ = ["STARTS", "Declarations"]
-
-STARTS = ("identity", "orthogonal")
-"""Start values of a square matrix that have a name."""
+__all__ = ["Declarations", "number"]
 
 
 class Declarations:
@@ -21,22 +18,27 @@ class Declarations:
         shapes: name to declared shape.
         initial: weight name to start value.
         sizes: extra size to its default, a share of H (float) or a number (int).
+        nodes: name to where it is declared, for messages.
     """
 
     def __init__(self) -> None:
         self.shapes: dict[str, Shape] = {}
         self.initial: dict[str, Initial] = {}
         self.sizes: dict[str, float] = {}
+        self.nodes: dict[str, ast.AnnAssign] = {}
+        self._sized: set[str] = set()
 
     def read(self, node: ast.AnnAssign) -> None:
         """Take in one declaration."""
         if not isinstance(node.target, ast.Name):
             raise Mistake("expected 'name: shape'", node)
-        name = node.target.id
-        if name in self.shapes or (name in self.sizes and _is_size(node.annotation)):
+        name, is_size = node.target.id, _is_size(node.annotation)
+        if name in (self._sized if is_size else self.shapes):
             raise Mistake(f"{name!r} is declared twice", node)
-        if _is_size(node.annotation):
+        self.nodes.setdefault(name, node)
+        if is_size:
             self.sizes[name] = _size(name, node)
+            self._sized.add(name)
             return
         self.shapes[name] = _shape(node.annotation)
         for size in self.shapes[name]:
@@ -46,17 +48,41 @@ class Declarations:
             self.initial[name] = _initial(node.value)
 
 
+def number(node: ast.expr) -> float:
+    """The number that a node writes, a sign before it allowed.
+
+    Raises:
+        Mistake: it is no number, or not a finite one.
+    """
+    sign, inner = 1.0, node
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        sign, inner = -1.0, node.operand
+    value = inner.value if isinstance(inner, ast.Constant) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Mistake("expected a number", node)
+    try:
+        value = float(value)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise Mistake("the number is too large", node)
+    return sign * value
+
+
 def _is_size(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id == "size"
 
 
 def _size(name: str, node: ast.AnnAssign) -> float:
-    value = node.value.value if isinstance(node.value, ast.Constant) else 1.0
     if name in ("D", "H") or not name[0].isupper():
         raise Mistake("an extra size has a name with a capital letter, other than D and H", node)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise Mistake("expected a share of H such as 0.5, or a whole number", node)
-    return value
+    if node.value is None:
+        return 1.0
+    value = number(node.value)
+    if value <= 0:
+        raise Mistake("expected a share of H such as 0.5, or a whole number", node.value)
+    is_whole = isinstance(node.value, ast.Constant) and isinstance(node.value.value, int)
+    return int(value) if is_whole else value
 
 
 def _shape(node: ast.expr) -> Shape:
@@ -74,17 +100,9 @@ def _initial(node: ast.expr) -> Initial:
         case ast.Name(id=name) if name in STARTS:
             return name
         case ast.Call(func=ast.Name(id="uniform"), args=[low, high], keywords=[]):
-            return ("uniform", _signed(low), _signed(high))
+            return ("uniform", number(low), number(high))
+        case ast.Constant() | ast.UnaryOp():
+            return number(node)
         case _:
-            return _signed(node)
-
-
-def _signed(node: ast.expr) -> float:
-    sign = 1.0
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        sign, node = -1.0, node.operand
-    value = node.value if isinstance(node, ast.Constant) else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        starts = ", ".join(STARTS)
-        raise Mistake(f"expected a start value: a number, {starts} or uniform(low, high)", node)
-    return sign * float(value)
+            starts = ", ".join(STARTS)
+            raise Mistake(f"expected a start value: a number, {starts} or uniform(low, high)", node)

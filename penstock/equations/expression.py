@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-import math
+import keyword
 
 from penstock.equations.build import Builder, Mistake
-from penstock.equations.declare import Declarations
+from penstock.equations.declare import Declarations, number
 from penstock.equations.functions import FUNCTIONS
 from penstock.equations.program import Operation
 from penstock.equations.shapes import ShapeClash, Unknowns
@@ -15,6 +15,7 @@ from penstock.errors import did_you_mean
 __all__ = ["Expressions", "check_name"]
 
 MAX_DELAY = 1000
+MAX_DEPTH = 100
 _BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.MatMult: "matmul"}
 _RESERVED = {"x": "the input", "t": "the step", "scalar": "a shape", "size": "a declaration"}
 
@@ -25,8 +26,10 @@ def check_name(name: str) -> None:
         raise Mistake(f"{name!r} is reserved: it is {_RESERVED[name]}. Use another name.")
     if name in FUNCTIONS:
         raise Mistake(f"{name!r} is reserved: it is a function. Use another name.")
+    if keyword.iskeyword(name):
+        raise Mistake(f"{name!r} is reserved: it is a word of Python. Use another name.")
     if name.startswith("_"):
-        raise Mistake(f"{name!r} is reserved: names do not start with '_'")
+        raise Mistake(f"{name!r} is reserved: names do not start with '_'.")
 
 
 class Expressions:
@@ -46,31 +49,31 @@ class Expressions:
         self._declared = declared
         self._shapes: dict[str, Unknowns] = {}
         self._states: set[str] = set()
+        self._depth = 0
 
     def assign(self, name: str, node: ast.expr) -> int:
         """``name = expression``; gives the position of the value."""
         try:
-            index = self._visit(node)
-            shape = self._shape_of(name, self.build.rank(index))
-            if self.build.rank(index) != len(shape):
-                raise Mistake(f"shape clash: {name} {self.build.sizes.show(shape)} = "
-                              f"{self.build.sizes.show(self.build.shape(index))}. "
-                              f"Declare '{name}: scalar' if it is one number.")
-            try:
-                self.build.sizes.unify(shape, self.build.shape(index))
-            except ShapeClash:
-                raise Mistake(
-                    f"shape clash: {name} {self.build.sizes.show(shape)} = "
-                    f"{self.build.sizes.show(self.build.shape(index))}"
-                ) from None
+            is_number = isinstance(node, ast.Constant)
+            index = self.build.named_number(number(node)) if is_number else self._visit(node)
+            self._fit(name, index)
         except Mistake:
             # A stand-in lets the lines after a mistake be checked too.
-            self.assigned[name] = self.build.leaf(
-                Operation("input", name=f"?{name}"), self._shapes.get(name) or self._fresh(1)
-            )
+            shape = self._shape_of(name, 2 if name[0].isupper() else 1)
+            self.assigned[name] = self.build.leaf(Operation("input", name=name), shape)
             raise
         self.assigned[name] = index
         return index
+
+    def _fit(self, name: str, index: int) -> None:
+        """Set the shape of a name equal to that of the value assigned to it."""
+        value, show = self.build.shape(index), self.build.sizes.show
+        shape = self._shape_of(name, len(value))
+        try:
+            self.build.sizes.unify(shape, value)
+        except ShapeClash:
+            hint = "" if value else f". Declare '{name}: scalar' if it is one number."
+            raise Mistake(f"shape clash: {name} {show(shape)} = {show(value)}{hint}") from None
 
     def unused(self) -> list[str]:
         """Declared names that no equation holds."""
@@ -106,10 +109,15 @@ class Expressions:
         visit = getattr(self, f"_visit_{type(node).__name__}", None)
         if visit is None:
             raise Mistake(f"{_describe(node)} is not part of the language", node)
+        self._depth += 1
         try:
+            if self._depth > MAX_DEPTH:
+                raise Mistake("this is nested too deeply; give a part of it a name on its own line")
             return int(visit(node))
         except Mistake as mistake:
             raise mistake if len(mistake.args) > 1 else Mistake(*mistake.args, node) from None
+        finally:
+            self._depth -= 1
 
     def _visit_BinOp(self, node: ast.BinOp) -> int:
         op = _BINARY.get(type(node.op))
@@ -126,7 +134,7 @@ class Expressions:
         return self.build.negate(self._visit(node.operand))
 
     def _visit_Constant(self, node: ast.Constant) -> int:
-        return self.build.leaf(Operation("constant", value=_number(node)), ())
+        return self.build.leaf(Operation("constant", value=number(node)), ())
 
     def _visit_Attribute(self, node: ast.Attribute) -> int:
         if node.attr != "T":
@@ -146,8 +154,11 @@ class Expressions:
                 f"{name!r} is read at an earlier step but never assigned. "
                 f"Add a line '{name} = ...'.{did_you_mean(name, self._targets)}"
             )
+        shape = self._shape_of(name, 1)
+        if len(shape) == 2:
+            raise Mistake(f"{name!r} is a matrix; only a vector or a scalar can be a state")
         self._states.add(name)
-        return self.build.leaf(Operation("state", name=name, delay=delay), self._shape_of(name, 1))
+        return self.build.leaf(Operation("state", name=name, delay=delay), shape)
 
     def _visit_Name(self, node: ast.Name) -> int:
         name = node.id
@@ -172,38 +183,34 @@ class Expressions:
         if name not in FUNCTIONS:
             raise Mistake(f"unknown function {name!r}.{did_you_mean(name, FUNCTIONS)}")
         function = FUNCTIONS[name]
-        count = function.operands + (function.kind == "random")
-        if len(node.args) != count or node.keywords:
-            values = "value" if count == 1 else "values"
-            raise Mistake(f"{name!r} takes {count} {values}, got {len(node.args)}")
+        is_random = function.kind == "random"
+        if len(node.args) != function.operands + is_random or node.keywords:
+            takes = f"{function.operands} value{'s' * (function.operands > 1)}"
+            takes += " and a probability" if is_random else ""
+            got = "one by name" if node.keywords else len(node.args)
+            raise Mistake(f"{name!r} takes {takes}, got {got}")
         args = tuple(self._visit(arg) for arg in node.args[: function.operands])
         if function.kind == "elementwise":
             return self.build.elementwise(name, *args)
-        if function.kind == "random":
+        if is_random:
             return self.build.random(name, args, _probability(node.args[-1]))
         return self.build.reduction(name, args[0])
 
 
 def _describe(node: ast.expr) -> str:
-    words = {"Compare": "a comparison", "BoolOp": "'and'/'or'", "List": "a list", "Tuple": "a tuple"}
+    words = {
+        "BoolOp": "'and'/'or'",
+        "Compare": "a comparison",
+        "IfExp": "'if'/'else'",
+        "List": "a list",
+        "NamedExpr": "':='",
+        "Tuple": "a tuple",
+    }
     return words.get(type(node).__name__, f"this ({type(node).__name__.lower()})")
 
 
-def _number(node: ast.expr) -> float:
-    value = node.value if isinstance(node, ast.Constant) else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Mistake("expected a number", node)
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise Mistake("the number is too large", node)
-    return number
-
-
 def _probability(node: ast.expr) -> float:
-    value = _number(node)
+    value = number(node)
     if not 0 <= value < 1:
         raise Mistake(f"expected a probability from 0 up to 1, got {value:g}", node)
     return value

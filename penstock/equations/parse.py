@@ -27,7 +27,8 @@ def parse(text: str, name: str = "cell") -> Program:
     """Read a cell's equations.
 
     Args:
-        text: the equations, one assignment a line; common indentation is ignored.
+        text: the equations, one assignment a line; common indentation and blank lines at
+            the start are ignored.
         name: of the cell, for messages.
 
     Raises:
@@ -45,7 +46,8 @@ class _Parser:
     """One reading of one text."""
 
     def __init__(self, text: str, cell: str) -> None:
-        lines = [line.rstrip() for line in textwrap.dedent(text.expandtabs(4)).split("\n")]
+        text = text.replace("\r\n", "\n").replace("\r", "\n").expandtabs(4)
+        lines = [line.rstrip() for line in textwrap.dedent(text).split("\n")]
         while lines and not lines[0]:
             lines.pop(0)
         self._text = "\n".join(lines) + "\n"
@@ -55,12 +57,7 @@ class _Parser:
 
     def parse(self) -> Program:
         """The program, or every mistake found in one error."""
-        try:
-            return self._program(self._statements())
-        except RecursionError:
-            raise EquationError("an expression is nested too deeply", cell=self._cell) from None
-
-    def _program(self, statements: list[ast.stmt]) -> Program:
+        statements = self._statements()
         output = self._output(statements)
         lines = [s for s in statements if isinstance(s, ast.Assign)]
         declared = Declarations()
@@ -80,8 +77,7 @@ class _Parser:
             if index is not None:
                 comment = comments.get(statement.end_lineno or 0, "")
                 assignments.append(Assignment(target.id, index, comment))
-        self._finish(expressions, output, statements)
-        return Program(
+        program = Program(
             name=self._cell,
             operations=expressions.build.finish(),
             assignments=tuple(assignments),
@@ -89,6 +85,12 @@ class _Parser:
             output=output,
             sizes=tuple(declared.sizes.items()),
         )
+        places = {line.targets[0].id: line for line in lines if isinstance(line.targets[0], ast.Name)}
+        self._check_output(expressions, output, places, statements[-1])
+        self._check_declarations(expressions, declared, program)
+        self._check_fields(program, places)
+        self._raise_mistakes()
+        return program
 
     def _statements(self) -> list[ast.stmt]:
         if not self._text.strip():
@@ -111,7 +113,9 @@ class _Parser:
         line = getattr(error, "lineno", None) or 0
         column = getattr(error, "offset", None) or 1
         source = self._lines[line - 1] if 0 < line <= len(self._lines) else ""
-        reason = getattr(error, "msg", None) or str(error) or "it is nested too deeply"
+        reason = getattr(error, "msg", None) or str(error)
+        if isinstance(error, RecursionError | MemoryError):
+            reason = "an expression is nested too deeply"
         return EquationError(
             f"syntax error: {reason}",
             cell=self._cell,
@@ -144,29 +148,59 @@ class _Parser:
             self._mistake(returns[0], "expected 'return NAME'")
         return value.id if isinstance(value, ast.Name) else "h"
 
-    def _finish(
-        self, expressions: Expressions, output: str, statements: list[ast.stmt]
+    def _check_output(
+        self,
+        expressions: Expressions,
+        output: str,
+        places: dict[str, ast.Assign],
+        last: ast.stmt,
     ) -> None:
-        last = statements[-1]
-        if output not in expressions.assigned and not self._errors:
+        if output not in places and not self._errors:
             reason = f"the output {output!r} is never assigned. Add a line '{output} = ...'"
             self._mistake(last, f"{reason} or end with 'return NAME'.")
-        elif output in expressions.assigned:
-            if expressions.build.rank(expressions.assigned[output]) != 1:
-                self._mistake(last, f"the output {output!r} must be a vector")
-            for name in expressions.of_input_size({output}):
-                self._mistake(
-                    last,
-                    f"shape clash: {name} (H,) takes the input's shape (D,). "
-                    f"Multiply x by a weight matrix, or declare '{name}: D' to mean it.",
-                )
+        elif output in places and expressions.build.rank(expressions.assigned[output]) != 1:
+            self._mistake(places[output], f"the output {output!r} must be a vector")
+        for name in expressions.of_input_size({output}):
+            self._mistake(
+                places[name],
+                f"shape clash: {name} (H,) takes the input's shape (D,). "
+                f"Multiply x by a weight matrix, or declare '{name}: D' to mean it.",
+            )
+
+    def _check_declarations(
+        self, expressions: Expressions, declared: Declarations, program: Program
+    ) -> None:
         for name in expressions.unused():
-            self._mistake(last, f"{name!r} is declared but never used")
-        if self._errors:
-            first = self._errors[0]
-            if len(self._errors) > 1:
-                first.args = ("\n".join(str(error) for error in self._errors),)
-            raise first
+            self._mistake(declared.nodes[name], f"{name!r} is declared but never used")
+        for name in declared.initial:
+            if name in expressions.assigned:
+                reason = f"{name!r} is assigned below; only a weight has a start value"
+                self._mistake(declared.nodes[name], reason)
+        for weight in program.weights:
+            if weight.fault():
+                self._mistake(declared.nodes[weight.name], f"{weight.name!r}: {weight.fault()}")
+
+    def _check_fields(self, program: Program, places: dict[str, ast.Assign]) -> None:
+        """Two states must not share a name in the layer's state, as h[t-2] and h_2[t-1] would."""
+        owners: dict[str, str] = {}
+        for slot in program.slots:
+            owner = owners.setdefault(slot.field, slot.name)
+            if owner != slot.name:
+                longer = max(owner, slot.name, key=len)
+                self._mistake(
+                    places[longer],
+                    f"{longer!r} is also the name of an earlier {min(owner, slot.name, key=len)!r} "
+                    "in the layer's state. Use another name.",
+                )
+
+    def _raise_mistakes(self) -> None:
+        if not self._errors:
+            return
+        self._errors.sort(key=lambda error: (error.line, error.column))
+        first = self._errors[0]
+        if len(self._errors) > 1:
+            first.args = ("\n".join(str(error) for error in self._errors),)
+        raise first
 
     def _weights(self, expressions: Expressions, declared: Declarations) -> tuple[Weight, ...]:
         sizes = expressions.build.sizes

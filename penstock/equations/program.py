@@ -8,19 +8,23 @@ the same thing in the same order under the same names.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from penstock.errors import ConfigError
 
-__all__ = ["Assignment", "Initial", "Operation", "Program", "Shape", "Slot", "Weight"]
+__all__ = ["STARTS", "Assignment", "Initial", "Operation", "Program", "Shape", "Slot", "Weight"]
 
 Shape = tuple[str, ...]
 """Sizes by name: () a scalar, ("H",) a vector, ("H", "D") a matrix."""
 
 Initial = float | str | tuple[str, float, float] | None
 """Start value: a number, "identity", "orthogonal", ("uniform", low, high); None: the default."""
+
+STARTS = ("identity", "orthogonal")
+"""Start values of a matrix that have a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,19 @@ class Weight:
     shape: Shape
     initial: Initial = None
 
+    def fault(self) -> str:
+        """What is wrong with the start value, or nothing."""
+        match self.initial:
+            case None:
+                return ""
+            case str(start) if start in STARTS:
+                return "" if len(self.shape) == 2 else f"only a matrix can start as {start}"
+            case ("uniform", float() | int() as low, float() | int() as high):
+                return "" if -math.inf < low <= high < math.inf else "expected low <= high"
+            case float() | int() if math.isfinite(self.initial):
+                return ""
+        return f"expected a number, {', '.join(STARTS)} or uniform(low, high)"
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -104,6 +121,11 @@ class Program:
         """Assigned name to position among the operations."""
         return {line.name: line.index for line in self.assignments}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name the equations use, without the input."""
+        return (*self.indices, *(weight.name for weight in self.weights))
+
     @cached_property
     def slots(self) -> tuple[Slot, ...]:
         """What a step remembers: the output first, then in the order assigned, then inputs."""
@@ -140,10 +162,16 @@ class Program:
     def with_sizes(self, sizes: Mapping[str, float]) -> Program:
         """The same program with other defaults for its extra sizes."""
         known = dict(self.sizes)
-        for name in sizes:
+        for name, size in sizes.items():
             if name not in known:
                 names = ", ".join(known) or "none"
                 raise ConfigError(f"{self.name}: unknown size {name!r}. Extra sizes: {names}.")
+            is_number = isinstance(size, int | float) and not isinstance(size, bool)
+            if not is_number or not 0 < size < math.inf:
+                raise ConfigError(
+                    f"{self.name}: expected size {name} as a share of H such as 0.5, or a whole "
+                    f"number >= 1, got {name}={size!r}."
+                )
         return replace(self, sizes=tuple((known | dict(sizes)).items()))
 
     def with_initial(self, initial: Mapping[str, Initial]) -> Program:
@@ -155,13 +183,16 @@ class Program:
                     f"{self.name}: initial value for {name!r}, which is no weight. "
                     f"Weights: {', '.join(names)}."
                 )
-        return replace(
-            self,
-            weights=tuple(
-                replace(weight, initial=initial.get(weight.name, weight.initial))
-                for weight in self.weights
-            ),
+        weights = tuple(
+            replace(weight, initial=initial.get(weight.name, weight.initial))
+            for weight in self.weights
         )
+        for weight in weights:
+            if weight.fault():
+                raise ConfigError(
+                    f"{self.name}: {weight.fault()}, got {weight.name}={weight.initial!r}."
+                )
+        return replace(self, weights=weights)
 
     def resolve(self, input_size: int, hidden_size: int) -> dict[str, int]:
         """Every size by name, for example ``{"D": 100, "H": 200, "P": 100}``."""

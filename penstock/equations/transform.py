@@ -1,54 +1,28 @@
 """Regularisers as transforms: a Program in, a Program out.
 
-They insert the language's own random functions, so a transformed cell is still
-text that can be read, stored and parsed.  :func:`training` and
-:func:`evaluation` then replace the random functions for an engine: by masks it
-is given, or by their expectation.
+They insert the language's own functions, so a transformed cell is still text that can
+be read, stored and parsed.  What the random ones do in training and in evaluation is
+in :mod:`penstock.equations.chance`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from penstock.equations.functions import FUNCTIONS
 from penstock.equations.plan import plan
-from penstock.equations.program import Assignment, Operation, Program, Weight
+from penstock.equations.program import Operation, Program, Weight
+from penstock.equations.rewrite import Rewriter, canonical, new_name
 from penstock.errors import ConfigError, unknown
 
 __all__ = [
-    "evaluation",
     "layer_normalised",
     "recurrent_dropout",
-    "training",
     "variational_dropout",
     "weight_drop",
     "zoneout",
 ]
-
-
-class _Rewriter:
-    """Rebuilds a program's operations one after another."""
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.operations: list[Operation] = []
-        self.moved: dict[int, int] = {}
-
-    def add(self, operation: Operation) -> int:
-        self.operations.append(operation)
-        return len(self.operations) - 1
-
-    def run(self, rewrite: Callable[[int, Operation], int]) -> Program:
-        """Give every operation, its operands already moved, to ``rewrite``."""
-        for index, operation in enumerate(self.program.operations):
-            args = tuple(self.moved[arg] for arg in operation.args)
-            self.moved[index] = rewrite(index, replace(operation, args=args))
-        lines = tuple(
-            Assignment(line.name, self.moved[line.index], line.comment)
-            for line in self.program.assignments
-        )
-        return replace(self.program, operations=tuple(self.operations), assignments=lines)
 
 
 def layer_normalised(program: Program) -> Program:
@@ -57,23 +31,22 @@ def layer_normalised(program: Program) -> Program:
     ``W @ x`` becomes ``gain_W * layernorm(W @ x)``; the cell's biases stay as they are.
     Source: Ba, Kiros & Hinton 2016, equations 20-22.
     """
-    rewriter = _Rewriter(program)
-    gains: dict[str, Weight] = {}
+    rewriter = Rewriter(program)
+    gains: list[Weight] = []
 
     def rewrite(index: int, operation: Operation) -> int:
         product = rewriter.add(operation)
         if operation.op != "matmul" or len(operation.shape) != 1:
             return product
-        name = f"gain_{_matrix_name(program, index)}"
-        while name in gains:
-            name += "_"
-        gains[name] = Weight(name, operation.shape, 1.0)
+        taken = {*program.names, *(gain.name for gain in gains)}
+        name = new_name(f"gain_{_matrix_name(program, index)}", taken)
+        gains.append(Weight(name, operation.shape, 1.0))
         gain = rewriter.add(Operation("weight", name=name, shape=operation.shape))
         normed = rewriter.add(Operation("layernorm", (product,), shape=operation.shape))
         return rewriter.add(Operation("mul", (gain, normed), shape=operation.shape))
 
     rewritten = rewriter.run(rewrite)
-    return replace(rewritten, weights=(*program.weights, *gains.values()))
+    return canonical(replace(rewritten, weights=(*program.weights, *gains)))
 
 
 def variational_dropout(program: Program, *, inputs: float = 0.0, states: float = 0.0) -> Program:
@@ -87,8 +60,9 @@ def variational_dropout(program: Program, *, inputs: float = 0.0, states: float 
 
     Source: Gal & Ghahramani 2016, section 4.
     """
-    rates = {"input": _rate(inputs, "inputs"), "state": _rate(states, "states")}
-    rewriter = _Rewriter(program)
+    owner = "variational_dropout"
+    rates = {"input": _rate(owner, "inputs", inputs), "state": _rate(owner, "states", states)}
+    rewriter = Rewriter(program)
     dropped: dict[int, int] = {}
 
     def drop(index: int) -> int:
@@ -96,9 +70,7 @@ def variational_dropout(program: Program, *, inputs: float = 0.0, states: float 
         rate = rates.get(operation.op, 0.0)
         if operation.op == "mul":
             args = tuple(drop(arg) for arg in operation.args)
-            moved = tuple(rewriter.moved[arg] for arg in operation.args)
-            same = args == moved
-            return rewriter.moved[index] if same else rewriter.add(replace(operation, args=args))
+            return rewriter.add(replace(operation, args=args))
         if not rate:
             return rewriter.moved[index]
         if index not in dropped:
@@ -112,7 +84,12 @@ def variational_dropout(program: Program, *, inputs: float = 0.0, states: float 
             operation = replace(operation, args=(operation.args[0], operand))
         return rewriter.add(operation)
 
-    return rewriter.run(rewrite)
+    dropping = rewriter.run(rewrite)
+    found = {program.operations[index].op for index in dropped}
+    for kind, words in (("input", "x"), ("state", "an earlier state")):
+        if rates[kind] and kind not in found:
+            raise ConfigError(f"{owner}: {program.name} multiplies no matrix by {words}.")
+    return canonical(dropping)
 
 
 def recurrent_dropout(
@@ -128,14 +105,19 @@ def recurrent_dropout(
 
     Source: Semeniuta, Severyn & Barth 2016, equation 12.
     """
-    rate = _rate(probability, "probability")
-    targets = {_assigned(program, name) for name in names} if names else _updates(program)
-    if not targets:
+    rate = _rate("recurrent_dropout", "probability", probability)
+    known = {n: i for n, i in program.indices.items() if len(program.operations[i].shape) == 1}
+    chosen = _updates(program) if names is None else set(names)
+    for name in chosen:
+        if name not in known:
+            raise unknown("recurrent_dropout", "vector", name, known)
+    if not chosen:
         raise ConfigError(
-            f"{program.name}: recurrent dropout found no named update of the state. "
-            f"Give names=[...] from {', '.join(program.indices)}."
+            f"recurrent_dropout: {program.name} has no named update of the state. "
+            f"Give names=[...] from {', '.join(known)}."
         )
-    rewriter = _Rewriter(program)
+    targets = {known[name] for name in chosen}
+    rewriter = Rewriter(program)
 
     def rewrite(index: int, operation: Operation) -> int:
         new = rewriter.add(operation)
@@ -144,7 +126,7 @@ def recurrent_dropout(
         random = Operation("step_dropout", (new,), value=rate, shape=operation.shape)
         return rewriter.add(random)
 
-    return rewriter.run(rewrite)
+    return canonical(rewriter.run(rewrite))
 
 
 def zoneout(program: Program, rates: Mapping[str, float]) -> Program:
@@ -170,11 +152,11 @@ def zoneout(program: Program, rates: Mapping[str, float]) -> Program:
             if old not in operations:
                 operations.append(old)
             args = (line.index, operations.index(old))
-            rate = _rate(rates[line.name], line.name)
+            rate = _rate("zoneout", line.name, rates[line.name])
             operations.append(Operation("zoneout", args, value=rate, shape=shape))
             line = replace(line, index=len(operations) - 1)  # noqa: PLW2901
         lines.append(line)
-    return replace(program, operations=tuple(operations), assignments=tuple(lines))
+    return canonical(replace(program, operations=tuple(operations), assignments=tuple(lines)))
 
 
 def weight_drop(
@@ -189,13 +171,15 @@ def weight_drop(
 
     Source: Merity, Keskar & Socher 2018, section 2 (DropConnect of Wan et al. 2013).
     """
-    rate = _rate(probability, "probability")
+    rate = _rate("weight_drop", "probability", probability)
     known = [weight.name for weight in program.weights if len(weight.shape) == 2]
     chosen = set(names) if names is not None else _recurrent(program)
     for name in chosen:
         if name not in known:
             raise unknown("weight_drop", "matrix", name, known)
-    rewriter = _Rewriter(program)
+    if not chosen:
+        raise ConfigError(f"weight_drop: {program.name} multiplies no matrix inside the loop.")
+    rewriter = Rewriter(program)
 
     def rewrite(index: int, operation: Operation) -> int:
         new = rewriter.add(operation)
@@ -204,82 +188,25 @@ def weight_drop(
         random = Operation("weight_drop", (new,), value=rate, shape=operation.shape)
         return rewriter.add(random)
 
-    return rewriter.run(rewrite)
+    return canonical(rewriter.run(rewrite))
 
 
-def training(program: Program) -> Program:
-    """The program an engine trains: random functions read masks it is given.
-
-    A mask holds 1 (keep) with probability 1 - p and 0 otherwise; what is kept is scaled
-    by 1 / (1 - p), so that evaluation needs no scaling.
-    """
-    rewriter = _Rewriter(program)
-
-    def rewrite(_: int, operation: Operation) -> int:
-        if not _is_random(operation):
-            return rewriter.add(operation)
-        shape, rate = operation.shape, operation.value
-        per = {"dropout": "sequence", "weight_drop": "weight"}.get(operation.op, "step")
-        name = f"noise_{len(rewriter.operations)}"
-        mask = rewriter.add(Operation("noise", name=name, value=rate, per=per, shape=shape))
-        if operation.op == "zoneout":
-            return _mix(rewriter, operation, mask)
-        scale = rewriter.add(Operation("constant", value=1 / (1 - rate)))
-        scaled = rewriter.add(Operation("mul", (mask, scale), shape=shape))
-        return rewriter.add(Operation("mul", (operation.args[0], scaled), shape=shape))
-
-    return rewriter.run(rewrite)
-
-
-def evaluation(program: Program) -> Program:
-    """The program without chance: every random function replaced by its expectation."""
-    rewriter = _Rewriter(program)
-
-    def rewrite(_: int, operation: Operation) -> int:
-        if not _is_random(operation):
-            return rewriter.add(operation)
-        if operation.op != "zoneout":
-            return operation.args[0]
-        keep = rewriter.add(Operation("constant", value=1 - operation.value))
-        return _mix(rewriter, operation, keep)
-
-    return rewriter.run(rewrite)
-
-
-def _mix(rewriter: _Rewriter, operation: Operation, share: int) -> int:
-    """``old + share * (new - old)``."""
-    (new, old), shape = operation.args, operation.shape
-    change = rewriter.add(Operation("sub", (new, old), shape=shape))
-    part = rewriter.add(Operation("mul", (share, change), shape=shape))
-    return rewriter.add(Operation("add", (old, part), shape=shape))
-
-
-def _is_random(operation: Operation) -> bool:
-    return operation.op in FUNCTIONS and FUNCTIONS[operation.op].kind == "random"
-
-
-def _rate(value: float, name: str) -> float:
-    if not 0 <= value < 1:
-        raise ConfigError(f"expected {name} from 0 up to 1, got {name}={value}.")
+def _rate(owner: str, name: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise ConfigError(f"{owner}: expected {name} from 0 up to 1, got {name}={value!r}.")
     return value
 
 
-def _assigned(program: Program, name: str) -> int:
-    if name not in program.indices:
-        raise unknown(program.name, "value", name, program.indices)
-    return program.indices[name]
-
-
-def _updates(program: Program) -> set[int]:
-    indices = program.indices.items()
+def _updates(program: Program) -> set[str]:
+    """Named values, not states, that a function other than a sigmoid makes from a product."""
+    operations = program.operations
+    squashing = {name for name, known in FUNCTIONS.items() if known.kind == "elementwise"}
     return {
-        index
-        for name, index in indices
+        name
+        for name, index in program.indices.items()
         if name not in program.states
-        and FUNCTIONS.get(program.operations[index].op, FUNCTIONS["layernorm"]).kind
-        == "elementwise"
-        and program.operations[index].op not in ("sigmoid", "hard_sigmoid")
-        and any(program.operations[a].op == "matmul" for a in program.ancestors([index]))
+        and operations[index].op in squashing - {"sigmoid", "hard_sigmoid"}
+        and any(operations[a].op == "matmul" for a in program.ancestors([index]))
     }
 
 

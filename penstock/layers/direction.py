@@ -12,7 +12,7 @@ from penstock.engines.choose import Choice, choose
 from penstock.engines.noise import draw
 from penstock.engines.reference import Sequence
 from penstock.engines.storage import Layout, Weights
-from penstock.equations import transform
+from penstock.equations import chance
 from penstock.equations.plan import Plan, plan
 from penstock.equations.program import Initial, Program, Slot
 
@@ -41,8 +41,8 @@ class Direction(nn.Module):
         self.program, self.engine = program, engine
         self.sizes = program.resolve(input_size, hidden_size)
         self._plans: dict[bool, Plan] = {
-            False: plan(transform.evaluation(program)),
-            True: plan(transform.training(program)),
+            False: plan(chance.evaluation(program)),
+            True: plan(chance.training(program)),
         }
         self.layout = Layout(self._plans[False], self.sizes)
         self.flat = nn.Parameter(torch.empty(self.layout.size))

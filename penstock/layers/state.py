@@ -11,7 +11,7 @@ from torch import Tensor
 
 from penstock.errors import ShapeError
 
-__all__ = ["State", "join", "split", "state_type"]
+__all__ = ["State", "detached", "join", "split", "state_type"]
 
 State = Any
 """A named tuple; each field (layers x directions, B, size), or a tuple of (B, size)
@@ -60,6 +60,15 @@ def split(state: State, firsts: list[dict[str, Tensor]]) -> list[dict[str, Tenso
                 f"Recurrent: expected state.{name} of shape {_shape(expected)}, got {_shape(got)}."
             )
     return [{name: given[name][layer] for name in fields} for layer in range(len(firsts))]
+
+
+def detached(state: State) -> State:
+    """The same state without its history."""
+    fields = [
+        tuple(part.detach() for part in value) if isinstance(value, tuple) else value.detach()
+        for value in state
+    ]
+    return state_type(state._fields)(*fields)
 
 
 def _shape(shapes: list[tuple[int, ...]]) -> str:

@@ -1,7 +1,7 @@
 """Tokenisers: text to the ids of its tokens, and back.
 
 Every kind is kept in the ``tokenizers`` library's own file, so that any program which reads such
-files gets the same ids.  The kinds themselves are in ``kinds.py``.
+files gets the same ids.  The kinds themselves are in ``words.py`` and ``pieces.py``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from penstock.errors import ConfigError, DataError, unknown
 from penstock.text.read import Paths, read_blocks
 from penstock.text.write import write_atomically
 
-__all__ = ["EOS", "UNK", "Ids", "Tokeniser"]
+__all__ = ["EOS", "UNK", "Ids", "Tokeniser", "nothing_in_it"]
 
 EOS, UNK = "<eos>", "<unk>"
 FILE = "tokenizer.json"
@@ -43,8 +43,10 @@ class Tokeniser(ABC):
 
     kinds: ClassVar[dict[str, type[Tokeniser]]] = {}
     kind: ClassVar[str]
+    special: ClassVar[tuple[str, ...]] = (EOS, UNK)
+    """Piece that ends a line and, where a text may hold the unknown, the one that stands for it."""
     smallest: ClassVar[int]
-    """Vocabulary below which nothing could be said."""
+    """Least vocabulary with which anything can be said."""
 
     def __init_subclass__(cls, *, kind: str = "") -> None:
         if kind:
@@ -56,8 +58,8 @@ class Tokeniser(ABC):
         self.ids: dict[str, int] = library.get_vocab()
         self.pieces: list[str] = sorted(self.ids, key=self.ids.__getitem__)
         self.dtype = np.min_scalar_type(len(self.pieces) - 1)
-        self.eos_id: int = self.ids.get(EOS, ord("\n"))
-        self.unk_id: int | None = self.ids.get(UNK)
+        self.eos_id, *unknown = (self.ids[token] for token in self.special)
+        self.unk_id: int | None = unknown[0] if unknown else None
 
     # -- making one ------------------------------------------------------------------------------
 
@@ -106,15 +108,25 @@ class Tokeniser(ABC):
             raise DataError(f"{file}: expected a tokeniser's file ({error}).") from error
         for kind in Tokeniser.kinds.values():
             if _shape(kind.blank()) == _shape(library):
-                return kind(library)
+                return kind._of(library, file)
         known = ", ".join(sorted(Tokeniser.kinds))
-        raise DataError(f"{file}: expected a tokeniser of Penstock, one of the kinds {known}.")
+        raise DataError(f"{file}: expected a tokeniser of one of the kinds {known}, got another.")
 
     def save(self, path: str | Path) -> None:
         """Keep it as ``tokenizer.json`` in the folder ``path``, or in the file ``path``."""
         file = Path(path) if Path(path).suffix == ".json" else Path(path) / FILE
         with write_atomically(file) as stream:
             stream.write(self.library.to_str(pretty=True).encode())
+
+    @classmethod
+    def _of(cls, library: tokenizers.Tokenizer, file: Path) -> Tokeniser:
+        try:
+            return cls(library)
+        except KeyError as error:
+            raise DataError(
+                f"{file}: expected a {cls.kind} tokeniser made by Penstock, got one that cannot "
+                f"place {error}. Train one on your text."
+            ) from error
 
     # -- using it --------------------------------------------------------------------------------
 
@@ -163,9 +175,7 @@ class Tokeniser(ABC):
         """The library's tokeniser of this kind for the text in ``blocks``."""
 
 
-def _learned(
-    blocks: Iterable[str], kind: str, vocab_size: int | None, min_count: int
-) -> Tokeniser:
+def _learned(blocks: Iterable[str], kind: str, vocab_size: int | None, min_count: int) -> Tokeniser:
     if kind not in Tokeniser.kinds:
         raise unknown("Tokeniser", "kind", kind, Tokeniser.kinds)
     chosen = Tokeniser.kinds[kind]
@@ -183,3 +193,8 @@ def _shape(library: tokenizers.Tokenizer) -> tuple[type, bytes]:
     """What tells the kinds apart: the model, and how the text is cut before it."""
     cutter = library.pre_tokenizer
     return type(library.model), cutter.__getstate__() if cutter else b""
+
+
+def nothing_in_it() -> DataError:
+    """The error for a text without a token to learn."""
+    return DataError("Tokeniser: the text is empty: not one token in it. Give a text with words.")

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from penstock.training import checkpoint
+from penstock.training.averaged import evaluation
 from penstock.training.clip import NamedGradients, named_gradients
 from penstock.training.interrupt import interruptible
 from penstock.training.log import MetricsLog
-from penstock.training.optimise import averaged_weights
 from penstock.training.progress import Progress
 from penstock.training.settings import TrainingSettings
 from penstock.training.state import Summary, TrainingState
@@ -121,12 +120,9 @@ class _Loop:
             if every and at.updates % every == 0 and at.update < self.task.updates_per_epoch:
                 self.save()
         seconds = time.perf_counter() - began
+        speed = (at.tokens - tokens) / seconds
         self.log.write_timing(
-            {
-                "epoch": at.epoch + 1,
-                "seconds": seconds,
-                "tokens_per_second": (at.tokens - tokens) / seconds,
-            }
+            {"epoch": at.epoch + 1, "seconds": seconds, "tokens_per_second": speed}
         )
         self.end_epoch()
 
@@ -135,35 +131,23 @@ class _Loop:
         rate = self.state.set_rate()
         detailed = every > 0 and (at.updates + 1) % every == 0
         with self.diverged(f"update {at.update + 1}"):
-            done = update(
-                self.task,
-                at.update,
-                self.state.optimiser,
-                self.settings,
-                self.gradients,
-                detailed=detailed,
-            )
+            opt, settings = self.state.optimiser, self.settings
+            done = update(self.task, at.update, opt, settings, self.gradients, detailed=detailed)
         at.update, at.updates = at.update + 1, at.updates + 1
         at.nats, at.tokens = at.nats + done.loss * done.tokens, at.tokens + done.tokens
         at.norms += done.norm
         if detailed:
-            record: dict[str, Any] = {
-                "kind": "update",
-                "epoch": at.epoch + 1,
-                "update": at.updates,
-                "lr": rate,
-            }
-            record |= {"loss": done.loss, "grad_norm": done.norm, "grad_norms": done.norms}
-            self.log.write(record, at.updates)
+            figures = {"loss": done.loss, "grad_norm": done.norm, "grad_norms": done.norms}
+            self.record("update", rate, figures)
         mean = at.nats / at.tokens
-        figures = {"loss": mean, **self.task.figures(mean)}
-        self.progress.update(at.epoch + 1, figures, done.tokens)
+        shown = {"loss": mean, **self.task.figures(mean)}
+        self.progress.update(at.epoch + 1, shown, done.tokens)
 
     def end_epoch(self) -> None:
         """Validate, keep the weights if they are the best, write the record and a checkpoint."""
         at = self.state.at
         figures = {"train_loss": at.nats / at.tokens, "grad_norm": at.norms / at.update}
-        with averaged_weights(self.state.optimiser), _evaluation(self.model):
+        with evaluation(self.model, self.state.optimiser):
             valid = {name: float(value) for name, value in self.task.validate().items()}
             loss = valid.get("loss", figures["train_loss"])
             with self.diverged("validation"):
@@ -173,12 +157,16 @@ class _Loop:
                 at.best_loss, at.best_epoch = loss, at.epoch + 1
                 checkpoint.save_weights(self.folder / checkpoint.BEST, self.model)
         figures |= {f"valid_{name}": value for name, value in valid.items()}
-        rate = self.state.optimiser.param_groups[0]["lr"]
-        record = {"kind": "epoch", "epoch": at.epoch + 1, "update": at.updates, "lr": rate}
-        self.log.write(record | figures, at.updates)
+        self.record("epoch", self.state.optimiser.param_groups[0]["lr"], figures)
         self.state.end_epoch(loss)
         self.save()
         self.progress.epoch(at.epoch, figures)
+
+    def record(self, kind: str, rate: float, figures: Mapping[str, Any]) -> None:
+        """Append one line to ``metrics.jsonl``."""
+        at = self.state.at
+        place = {"kind": kind, "epoch": at.epoch + 1, "update": at.updates, "lr": rate}
+        self.log.write(place | dict(figures), at.updates)
 
     def save(self) -> None:
         """Write a checkpoint."""
@@ -199,12 +187,3 @@ class _Loop:
                 f"fit: {error} at epoch {self.state.at.epoch + 1}, {where}. Try a lower lr (now"
                 f" {s.lr}) or a smaller clip_norm (now {clip}). {kept}".rstrip()
             ) from None
-
-
-@contextmanager
-def _evaluation(model: nn.Module) -> Iterator[None]:
-    """The model in evaluation mode and without gradients."""
-    model.eval()
-    with torch.no_grad():
-        yield
-    model.train()

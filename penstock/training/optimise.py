@@ -1,9 +1,8 @@
-"""The optimisers by name; PyTorch's and SciPy's, and averaged SGD as Merity et al. start it."""
+"""The optimisers by name: PyTorch's, SciPy's conjugate gradient, and averaged SGD."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,77 +14,9 @@ from torch.nn.utils import parameters_to_vector
 from torch.optim import Optimizer
 
 from penstock.errors import ConfigError, unknown
+from penstock.training.averaged import AveragedSGD, assign
 
-__all__ = [
-    "OPTIMISERS",
-    "AveragedSGD",
-    "ConjugateGradient",
-    "averaged_weights",
-    "needs_closure",
-    "observe",
-    "optimiser",
-]
-
-
-class AveragedSGD(torch.optim.SGD):
-    """SGD that starts averaging its weights when validation stops improving (NT-ASGD).
-
-        average = (w_T + ... + w_k) / (k - T + 1)
-
-    where T is the update at which the validation loss was above the best of all evaluations but
-    the last ``nonmono``.
-
-    References:
-        Merity, Keskar & Socher 2017, algorithm 1.
-    """
-
-    def __init__(
-        self, params: Iterable[Tensor], lr: float, *, nonmono: int = 5, weight_decay: float = 0.0
-    ) -> None:
-        super().__init__(params, lr=lr, weight_decay=weight_decay)
-        for group in self.param_groups:
-            group.update(nonmono=nonmono, losses=[], averaged=0)
-
-    def observe(self, loss: float) -> None:
-        """Take note of a validation loss, and start averaging when it is time."""
-        for group in self.param_groups:
-            losses, nonmono = group["losses"], group["nonmono"]
-            stalled = len(losses) > nonmono and loss > min(losses[:-nonmono])
-            losses.append(loss)
-            if stalled and not group["averaged"]:
-                group["averaged"] = 1
-                for weight in group["params"]:
-                    self.state[weight]["average"] = weight.detach().clone()
-
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> Any:
-        """One step of SGD; once started, the new weights enter the average."""
-        loss = super().step(closure)
-        for group in self.param_groups:
-            if group["averaged"]:
-                group["averaged"] += 1
-                for weight in group["params"]:
-                    average = self.state[weight]["average"]
-                    average.add_(weight - average, alpha=1 / group["averaged"])
-        return loss
-
-    @contextmanager
-    def averaged_weights(self) -> Iterator[None]:
-        """The model has the average for its weights inside, and its own bits again after."""
-        weights = [w for group in self.param_groups if group["averaged"] for w in group["params"]]
-        own = [weight.detach().clone() for weight in weights]
-        _assign(weights, [self.state[weight]["average"] for weight in weights])
-        try:
-            yield
-        finally:
-            _assign(weights, own)
-
-
-@torch.no_grad()
-def _assign(weights: list[Tensor], values: list[Tensor]) -> None:
-    """Copy in place: a weight may be a view or be shared."""
-    for weight, value in zip(weights, values, strict=True):
-        weight.copy_(value)
+__all__ = ["OPTIMISERS", "ConjugateGradient", "needs_closure", "optimiser"]
 
 
 class ConjugateGradient(Optimizer):
@@ -100,26 +31,26 @@ class ConjugateGradient(Optimizer):
     def __init__(self, params: Iterable[Tensor], lr: float, *, max_iter: int = 20) -> None:
         super().__init__(params, {"lr": lr, "max_iter": max_iter})
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
         """Search from the present weights; ``closure`` fills the gradients and returns the loss."""
         assert closure is not None
         weights = [weight for group in self.param_groups for weight in group["params"]]
         start = parameters_to_vector(weights).detach().double().numpy()
 
-        def assign(flat: np.ndarray) -> None:
+        def put(flat: np.ndarray) -> None:
             parts = torch.tensor(flat).split([weight.numel() for weight in weights])
-            _assign(weights, [part.view_as(w) for part, w in zip(parts, weights, strict=True)])
+            assign(weights, [part.view_as(w) for part, w in zip(parts, weights, strict=True)])
 
         def evaluate(flat: np.ndarray) -> tuple[float, np.ndarray]:
-            assign(flat)
+            put(flat)
             loss = float(closure())
-            parts = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
-            return loss, parameters_to_vector(parts).double().numpy()
+            grads = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
+            return loss, parameters_to_vector(grads).double().numpy()
 
         options = {"maxiter": self.param_groups[0]["max_iter"]}
         with np.errstate(all="ignore"):
             found = minimize(evaluate, start, jac=True, method="CG", options=options)
-        assign(found.x)
+        put(found.x)
         return found.fun
 
 
@@ -131,12 +62,15 @@ class _Options:
     max_iter: int
 
 
-def _plain(kind: type[Optimizer]) -> Callable[[list[Tensor], float, _Options], Optimizer]:
+_Maker = Callable[[list[Tensor], float, _Options], Optimizer]
+
+
+def _plain(kind: Any) -> _Maker:
     """One of PyTorch's optimisers with its own defaults."""
-    return lambda weights, lr, o: kind(weights, lr=lr, weight_decay=o.weight_decay)  # type: ignore[call-arg]
+    return lambda weights, lr, o: kind(weights, lr=lr, weight_decay=o.weight_decay)
 
 
-OPTIMISERS: dict[str, Callable[[list[Tensor], float, _Options], Optimizer]] = {
+OPTIMISERS: dict[str, _Maker] = {
     "sgd": _plain(torch.optim.SGD),
     "momentum": lambda weights, lr, o: torch.optim.SGD(
         weights, lr=lr, momentum=o.momentum, weight_decay=o.weight_decay
@@ -193,19 +127,3 @@ def optimiser(
 def needs_closure(optimiser: Optimizer) -> bool:
     """Whether a step evaluates the loss several times."""
     return isinstance(optimiser, torch.optim.LBFGS | ConjugateGradient)
-
-
-def observe(optimiser: Optimizer, loss: float) -> None:
-    """Tell an optimiser that listens the validation loss."""
-    if isinstance(optimiser, AveragedSGD):
-        optimiser.observe(loss)
-
-
-@contextmanager
-def averaged_weights(optimiser: Optimizer) -> Iterator[None]:
-    """Evaluate inside this: with the averaged weights where the optimiser has them."""
-    if isinstance(optimiser, AveragedSGD):
-        with optimiser.averaged_weights():
-            yield
-    else:
-        yield

@@ -12,7 +12,8 @@ from torch import nn
 
 from penstock.errors import DataError
 from penstock.training import checkpoint
-from penstock.training.optimise import observe, optimiser
+from penstock.training.averaged import observe
+from penstock.training.optimise import optimiser
 from penstock.training.randomness import random_state, restore_random_state
 from penstock.training.schedule import EarlyStopping, schedule
 from penstock.training.settings import TrainingSettings

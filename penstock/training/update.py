@@ -69,9 +69,9 @@ def update(
         if not results:
             norm = global_norm([w.grad for w in weights if w.grad is not None])
             norms = {name: global_norm([g]) for name, g in gradients().items()} if detailed else {}
-            results.append(Update(_finite("loss", float(loss)), tokens, norm, norms))
+            results.append(Update(_finite("loss", loss.item()), tokens, norm, norms))
             _finite("gradient norm", norm)
-        return float(scaled)
+        return scaled.item()
 
     if needs_closure(optimiser):
         optimiser.step(_repeatable(task, evaluate))

@@ -1,20 +1,18 @@
-"""The kinds of token: words, characters, pieces of words, bytes."""
+"""Tokens found in the text as they are: words and characters, numbered by how often they occur."""
 
 from __future__ import annotations
 
 import itertools
-import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
-from penstock.errors import ConfigError, DataError
-from penstock.text.tokenise import EOS, UNK, Ids, Tokeniser
+from penstock.errors import DataError
+from penstock.text.tokenise import EOS, UNK, Ids, Tokeniser, nothing_in_it
 
-__all__ = ["BPE", "Bytes", "Characters", "Unigram", "Words"]
+__all__ = ["Characters", "Words"]
 
 _CODE_POINTS = 0x110000
 
@@ -46,7 +44,7 @@ class Words(Tokeniser, kind="word"):
         # One look-up in a dictionary is 3 times faster than the library on two threads.
         words = text.replace("\n", f" {EOS} ").split()
         ids = map(self.ids.get, words, itertools.repeat(self.unk_id))
-        return np.fromiter(ids, self.dtype, len(words))  # type: ignore[arg-type]
+        return np.fromiter(ids, self.dtype, len(words))
 
     def decode(self, ids: Sequence[int] | Ids) -> str:
         words = ("\n" if id == self.eos_id else self.pieces[id] for id in ids)
@@ -90,33 +88,21 @@ class Characters(Tokeniser, kind="character"):
         return "".join("\n" if id == self.eos_id else self.pieces[id] for id in ids)
 
 
-class _Spelt(Tokeniser):
-    """Kinds whose tokens are strings of bytes, so that they spell any text and give it back."""
+def _numbered(
+    library: Tokenizer, counts: Mapping[str, int], vocab_size: int | None, min_count: int
+) -> Tokenizer:
+    """Give ``library`` the tokens counted: the frequent first, those as frequent by their text."""
+    if not counts:
+        raise nothing_in_it()
+    special = EOS, UNK
+    known = [(-n, token) for token, n in counts.items() if n >= min_count and token not in special]
+    if not known:
+        raise DataError(f"Tokeniser: no token occurs {min_count=} times. Take a lower min_count.")
+    tokens = [*special, *(token for _, token in sorted(known))][:vocab_size]
+    vocabulary = {token: id for id, token in enumerate(tokens)}
+    library.model = models.WordLevel(vocabulary, unk_token=UNK)
+    return library
 
-    _BYTES: ClassVar[dict[str, int]]
 
-    def __init__(self, library: Tokenizer) -> None:
-        super().__init__(library)
-        # Text that happens to read <eos> is spelt out like any other.
-        library.encode_special_tokens = True
-        self._spelling = [
-            b"\n" if id == self.eos_id else bytes(_BYTE[character] for character in piece)
-            for id, piece in enumerate(self.pieces)
-        ]
-
-    @property
-    def tokens(self) -> list[str]:
-        """The bytes of each token as text, those that are not a whole character as ``\\xNN``."""
-        texts = [spelling.decode(errors="backslashreplace") for spelling in self._spelling]
-        texts[self.eos_id] = EOS
-        return texts
-
-    def encode_text(self, text: str) -> Ids:
-        ids: list[int] = []
-        for line in self.library.encode_batch_fast(text.split("\n"), add_special_tokens=False):
-            ids += line.ids
-            ids.append(self.eos_id)
-        return np.array(ids[:-1], self.dtype)
-
-    def decode(self, ids: Sequence[int] | Ids) -> str:
-        return b"".join(self._spelling[id] for id in ids).decode(errors="replace")
+def _code_points(text: str) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")

@@ -1,0 +1,1 @@
+"""Systems as PyTorch modules made of layers; they know nothing of files or training."""

@@ -1,0 +1,30 @@
+"""Reading, tokenising, numbering and batching text."""
+
+from penstock.text.batch import PAD, columns, sentences, window
+from penstock.text.corpus import Corpus, Statistics
+from penstock.text.pieces import BPE, Bytes, Unigram
+from penstock.text.read import read_blocks, read_lines, resolve
+from penstock.text.tokenise import EOS, UNK, Tokeniser
+from penstock.text.words import Characters, Words
+from penstock.text.write import write_atomically
+
+__all__ = [
+    "BPE",
+    "EOS",
+    "PAD",
+    "UNK",
+    "Bytes",
+    "Characters",
+    "Corpus",
+    "Statistics",
+    "Tokeniser",
+    "Unigram",
+    "Words",
+    "columns",
+    "read_blocks",
+    "read_lines",
+    "resolve",
+    "sentences",
+    "window",
+    "write_atomically",
+]

@@ -1,0 +1,189 @@
+"""A text as the ids of its tokens: made once, kept in a file, read through a memory map."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable
+from dataclasses import asdict, astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from penstock.errors import DataError
+from penstock.text.read import Paths, Progress, read_blocks, resolve
+from penstock.text.tokenise import Ids, Tokeniser
+from penstock.text.write import write_atomically
+
+__all__ = ["Corpus", "Statistics"]
+
+_FORMAT = 1
+_CHUNK = 1 << 24
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a text holds.
+
+    Attributes:
+        tokens: tokens, the ``<eos>`` of each line among them.
+        lines: lines.
+        words: stretches between white space, whatever the tokeniser.
+        characters: code points, the end of each line counted as one.
+        bytes: the same in UTF-8.
+        unknown: tokens that are ``<unk>``, whether the text says so or the vocabulary lacks them.
+    """
+
+    tokens: int = 0
+    lines: int = 0
+    words: int = 0
+    characters: int = 0
+    bytes: int = 0
+    unknown: int = 0
+
+    @classmethod
+    def of(cls, text: str, ids: Ids, tokeniser: Tokeniser) -> Statistics:
+        """The counts of one block of whole lines and its ids."""
+        return cls(
+            tokens=len(ids),
+            lines=text.count("\n"),
+            words=len(text.split()),
+            characters=len(text),
+            bytes=len(text) if text.isascii() else len(text.encode(errors="replace")),
+            unknown=0 if tokeniser.unk_id is None else int((ids == tokeniser.unk_id).sum()),
+        )
+
+    def __add__(self, other: Statistics) -> Statistics:
+        return Statistics(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+class Corpus:
+    """The ids of a text, and what it holds.
+
+    Attributes:
+        ids: (tokens,), in the smallest unsigned type that holds the vocabulary.
+        statistics: counts of the text.
+    """
+
+    def __init__(self, ids: Ids, statistics: Statistics) -> None:
+        self.ids = ids
+        self.statistics = statistics
+
+    @classmethod
+    def build(
+        cls,
+        paths: Paths,
+        tokeniser: Tokeniser,
+        folder: str | Path,
+        name: str,
+        *,
+        progress: Progress | None = None,
+    ) -> Corpus:
+        """The text of the files, from ``folder/name.ids`` if that was made from them as they are.
+
+        Otherwise the text is streamed, tokenised and kept there, with ``folder/name.json`` telling
+        what it was made from (names, sizes and times of the files, the tokeniser's fingerprint)
+        and a checksum, so that a damaged file is made anew.  One process at a time may build.
+
+        Args:
+            progress: called after each block with the bytes read and the bytes there are.
+
+        Raises:
+            DataError: for a file that cannot be read, or a folder that cannot be written.
+        """
+        files = resolve(paths)
+        wanted = _origin(files, tokeniser)
+        store, header = Path(folder) / f"{name}.ids", Path(folder) / f"{name}.json"
+        if kept := cls._kept(store, header, wanted):
+            return kept
+        statistics, checksum = _written(store, files, tokeniser, progress)
+        made = wanted | {"checksum": checksum, "statistics": asdict(statistics)}
+        with write_atomically(header) as stream:
+            stream.write(json.dumps(made, indent=2).encode())
+        return cls(np.memmap(store, tokeniser.dtype, "r"), statistics)
+
+    @classmethod
+    def from_lines(cls, lines: Iterable[str], tokeniser: Tokeniser) -> Corpus:
+        """A small text, in memory.
+
+        >>> lines = ["a rose is", "a rose"]
+        >>> Corpus.from_lines(lines, Tokeniser.from_lines(lines)).ids
+        array([2, 3, 4, 0, 2, 3, 0], dtype=uint8)
+        """
+        text = "".join(line + "\n" for line in lines)
+        ids = tokeniser.encode_text(text)
+        return cls(ids, Statistics.of(text, ids, tokeniser))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def unknown(self) -> int:
+        """Tokens that are ``<unk>``."""
+        return self.statistics.unknown
+
+    def check_known(self, name: str) -> Corpus:
+        """This corpus, if the vocabulary knows any of its tokens besides ``<eos>``.
+
+        Args:
+            name: what the text is called in the message, a path for one.
+
+        Raises:
+            DataError: when every token is unknown.
+        """
+        if self.unknown and self.unknown + self.statistics.lines == len(self):
+            raise DataError(
+                f"{name}: expected tokens of the vocabulary, got {self.unknown:,} unknown ones and "
+                "no other. Is it in the language, case and spelling of the training text?"
+            )
+        return self
+
+    @classmethod
+    def _kept(cls, store: Path, header: Path, wanted: dict[str, Any]) -> Corpus | None:
+        """The corpus kept before, if it is whole and made from what is wanted now."""
+        try:
+            found = json.loads(header.read_bytes())
+            statistics = Statistics(**found.pop("statistics"))
+            checksum = found.pop("checksum")
+            ids = np.memmap(store, wanted["dtype"], "r")
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+        whole = len(ids) == statistics.tokens and _checksum(store) == checksum
+        return cls(ids, statistics) if whole and found == wanted else None
+
+
+def _origin(files: list[Path], tokeniser: Tokeniser) -> dict[str, Any]:
+    """What the ids depend on."""
+    states = [(file.name, file.stat()) for file in files]
+    return {
+        "format": _FORMAT,
+        "sources": [
+            {"name": name, "size": state.st_size, "mtime_ns": state.st_mtime_ns}
+            for name, state in states
+        ],
+        "tokeniser": tokeniser.fingerprint,
+        "dtype": tokeniser.dtype.name,
+    }
+
+
+def _written(
+    store: Path, files: list[Path], tokeniser: Tokeniser, progress: Progress | None
+) -> tuple[Statistics, int]:
+    """Write the ids of the files to ``store``; what the text holds, and the checksum of the ids."""
+    statistics, checksum = Statistics(), 0
+    with write_atomically(store) as stream:
+        for text in read_blocks(files, progress=progress):
+            ids = tokeniser.encode_text(text)
+            statistics += Statistics.of(text, ids, tokeniser)
+            checksum = zlib.crc32(ids.data, checksum)
+            stream.write(ids.data)
+    return statistics, checksum
+
+
+def _checksum(store: Path) -> int:
+    checksum = 0
+    with store.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            checksum = zlib.crc32(chunk, checksum)
+    return checksum

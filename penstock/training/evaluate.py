@@ -1,0 +1,173 @@
+"""What a text costs under a language model, token by token.
+
+Besides the plain model, two ways of adapting to the text just read: dynamic
+evaluation (Mikolov et al. 2010; Krause et al. 2018) goes on training while it
+reads; the continuous cache (Grave, Joulin & Usunier 2017) prefers words that
+followed similar states.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from penstock.errors import ConfigError
+from penstock.layers.state import State, detached
+
+__all__ = ["Cache", "Dynamic", "sentence_losses", "token_losses"]
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Cache:
+    """The continuous cache: p = (1 - weight) p_model + weight p_cache.
+
+    p_cache(w) is proportional to the sum of exp(theta h_t . h_i) over the last ``size``
+    positions i whose next word was w (Grave et al. 2017, equations 2 and 3).
+    """
+
+    size: int = 500
+    theta: float = 0.3
+    weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.theta < 0 or not 0 <= self.weight < 1:
+            raise ConfigError(
+                f"Cache: expected size >= 1, theta >= 0 and weight in [0, 1), got {self}."
+            )
+
+
+@dataclass(frozen=True)
+class Dynamic:
+    """Dynamic evaluation: after every ``steps`` tokens, one step of gradient descent.
+
+    theta <- theta - rate * gradient + decay * (theta_start - theta), the gradient being of
+    the mean loss and clipped to ``clip`` (Krause et al. 2018, equation 4 without the scaling).
+    """
+
+    rate: float = 0.1
+    steps: int = 20
+    decay: float = 0.0
+    clip: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.rate < 0 or self.steps < 1 or not 0 <= self.decay < 1 or self.clip <= 0:
+            raise ConfigError(
+                f"Dynamic: expected rate >= 0, steps >= 1, decay in [0, 1) and clip > 0, "
+                f"got {self}."
+            )
+
+
+def token_losses(
+    model: Any,
+    ids: np.ndarray,
+    eos_id: int,
+    *,
+    cache: Cache | None = None,
+    dynamic: Dynamic | None = None,
+    steps: int = 256,
+    advance: Advance = lambda tokens: None,
+) -> np.ndarray:
+    """-log p of every token of a text given all before it, in nats.
+
+    The text is one sequence; its first token is predicted after an ``<eos>``.
+
+    Args:
+        model: a language model; left as it was.
+        ids: (N,), the text.
+        eos_id: id of ``<eos>``.
+        cache: mix with a continuous cache.
+        dynamic: adapt the weights while reading.
+        steps: tokens read at a time (no effect on the result without ``dynamic``).
+        advance: told after every piece how many tokens it had.
+
+    Shapes:
+        (N,) -> (N,), float64.
+    """
+    if dynamic is not None:
+        model, steps = copy.deepcopy(model), dynamic.steps
+    model.eval()
+    reader = _Reader(model, cache, dynamic)
+    losses = np.empty(len(ids))
+    last = eos_id
+    for start in range(0, len(ids), steps):
+        targets = torch.from_numpy(ids[start : start + steps].astype(np.int64))
+        inputs = torch.cat([torch.tensor([last]), targets[:-1]])
+        losses[start : start + steps] = reader.read(inputs, targets).double().numpy()
+        last = int(targets[-1])
+        advance(len(targets))
+    return losses
+
+
+@torch.no_grad()
+def sentence_losses(
+    model: Any,
+    inputs: Tensor,
+    targets: Tensor,
+    lengths: Tensor,
+) -> Tensor:
+    """-log p of every token of a batch of sentences, each read from the first state.
+
+    Shapes:
+        inputs, targets (T, B), lengths (B,) -> (T, B), zero at padding.
+    """
+    model.eval()
+    hidden, _ = model(inputs, lengths=lengths)
+    return model.losses(hidden, targets)
+
+
+class _Reader:
+    """Reads a text piece by piece and says what each token cost."""
+
+    def __init__(self, model: Any, cache: Cache | None, dynamic: Dynamic | None) -> None:
+        self.model, self.cache, self.dynamic = model, cache, dynamic
+        self.state: State | None = None
+        self.start = [p.detach().clone() for p in model.parameters()] if dynamic else []
+        self.keys: Tensor | None = None
+        self.words = torch.empty(0, dtype=torch.long)
+
+    def read(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Losses of one piece, (N,)."""
+        with torch.set_grad_enabled(self.dynamic is not None):
+            hidden, state = self.model(inputs[:, None], self.state)
+            losses = self.model.losses(hidden, targets[:, None])[:, 0]
+            self.state = detached(state)
+            if self.dynamic:
+                self._adapt(losses.mean(), self.dynamic)
+        losses = losses.detach()
+        return self._cached(hidden[:, 0].detach(), targets, losses) if self.cache else losses
+
+    def _adapt(self, loss: Tensor, dynamic: Dynamic) -> None:
+        parameters = list(self.model.parameters())
+        self.model.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, dynamic.clip)
+        with torch.no_grad():
+            for parameter, start in zip(parameters, self.start, strict=True):
+                if parameter.grad is not None:
+                    parameter -= dynamic.rate * parameter.grad
+                    parameter += dynamic.decay * (start - parameter)
+
+    def _cached(self, hidden: Tensor, targets: Tensor, losses: Tensor) -> Tensor:
+        """Losses under the mixture; position t sees the ``size`` states before it."""
+        cache, before = self.cache, len(self.words)
+        assert cache is not None
+        keys = hidden if self.keys is None else torch.cat([self.keys, hidden])
+        words = torch.cat([self.words, targets])
+        scores = cache.theta * hidden @ keys.T
+        at = before + torch.arange(len(hidden))[:, None]
+        place = torch.arange(len(keys))[None, :]
+        outside = (place >= at) | (place < at - cache.size)
+        shares = torch.softmax(scores.masked_fill(outside, -torch.inf), -1).nan_to_num(0.0)
+        p_cache = (shares * (words[None, :] == targets[:, None])).sum(-1)
+        self.keys, self.words = keys[-cache.size :], words[-cache.size :]
+        empty = outside.all(-1)
+        mixed = (1 - cache.weight) * torch.exp(-losses) + cache.weight * p_cache
+        return torch.where(empty, losses, -torch.log(mixed))

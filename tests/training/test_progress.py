@@ -1,0 +1,46 @@
+"""Progress: silent, plain or live, as stderr and the user want it."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from penstock.training import progress as module
+from penstock.training.progress import LiveProgress, PlainProgress, Progress, progress
+
+
+def drive(shown):
+    with shown:
+        shown.start(epochs=2, updates_per_epoch=2, done=1)
+        shown.update(1, {"loss": 2.0, "perplexity": 7.389}, 20)
+        shown.epoch(1, {"train_loss": 2.0, "valid_loss": 1.5})
+        shown.message("saved in [bold]")
+
+
+def test_silent(capsys):
+    drive(Progress())
+    assert capsys.readouterr() == ("", "")
+
+
+def test_plain_is_one_line_an_epoch_on_stderr(capsys):
+    drive(PlainProgress())
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "epoch 1/2  train_loss 2  valid_loss 1.5\nsaved in [bold]\n"
+
+
+def test_live_shows_figures_speed_and_lines():
+    stream = io.StringIO()
+    drive(LiveProgress(Console(file=stream, force_terminal=True, width=120)))
+    text = stream.getvalue()
+    for part in ("epoch 1/2", "perplexity 7.389", "tokens/s", "valid_loss 1.5", "saved in [bold]"):
+        assert part in text
+
+
+def test_the_choice(monkeypatch):
+    assert type(progress(quiet=True)) is Progress
+    monkeypatch.setattr(module.sys.stderr, "isatty", lambda: False, raising=False)
+    assert type(progress()) is PlainProgress
+    monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
+    assert type(progress()) is LiveProgress

@@ -1,0 +1,51 @@
+"""Training settings: all mistakes in one message, and what may change when a run goes on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+import pytest
+
+from penstock.errors import ConfigError
+from penstock.training import TrainingSettings
+from penstock.training.settings import option
+
+
+def test_every_setting_has_help():
+    assert all(item.metadata["help"] for item in fields(TrainingSettings))
+
+
+def test_all_mistakes_at_once():
+    with pytest.raises(ConfigError) as caught:
+        TrainingSettings(lr=0.0, epochs=0, patience=2.5, clip_norm=float("nan"), decay="2")
+    parts = ("lr above 0, got lr=0.0", "epochs of at least 1", "whole number patience")
+    for part in (*parts, "clip_norm=nan", "decay='2'"):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "value"), [("optimiser", "sdg"), ("schedule", "zaremb")])
+def test_unknown_choice(name, value):
+    with pytest.raises(ConfigError, match=f"unknown {name} '{value}'. Did you mean"):
+        TrainingSettings(**{name: value})
+
+
+@dataclass(frozen=True, kw_only=True)
+class More(TrainingSettings):
+    dropout: float = option(0.0, "share of units left out", share=1)
+
+
+@pytest.mark.parametrize(("value", "good"), [(0.0, True), (0.9, True), (1.0, False), (-0.1, False)])
+def test_settings_of_a_task_have_options_of_their_own(value, good):
+    if good:
+        assert More(dropout=value, epochs=3).dropout == value
+    else:
+        with pytest.raises(ConfigError, match="More: expected dropout from 0 to below 1"):
+            More(dropout=value)
+
+
+def test_what_may_change_when_a_run_goes_on():
+    saved = asdict(TrainingSettings())
+    assert TrainingSettings().continues(saved) == []
+    assert TrainingSettings(lr=0.5).continues(saved) == ["lr 0.001 -> 0.5"]
+    with pytest.raises(ConfigError, match="optimiser 'adam' -> 'sgd'"):
+        TrainingSettings(optimiser="sgd").continues(saved)
