@@ -6,12 +6,9 @@ and of every tensor's name, type, shape and bytes.
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,59 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from penstock.errors import DataError, PenstockError
+from penstock.errors import DataError
+from penstock.files import write_atomic
 
-__all__ = ["disk_errors", "flatten", "load", "save", "unflatten", "write_atomic"]
-
-
-@contextmanager
-def disk_errors(path: Path, safe: str = "") -> Iterator[None]:
-    """Turn what the file system answers into one clear line; ``safe`` says what is not lost."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            advice = "Make room and run the same command again."
-        else:
-            advice = "Check the folder and its permissions."
-        reason = (error.strerror or str(error)).lower()
-        raise PenstockError(f"{path}: cannot be written, {reason}. {safe}{advice}") from error
-
-
-def write_atomic(path: Path, data: bytes, *, keep: Path | None = None, safe: str = "") -> None:
-    """Replace ``path`` by ``data`` so that at any moment it is either the old file or the new.
-
-    Args:
-        keep: where the file that is replaced is kept.
-        safe: a sentence for the error message on what is not lost, ending in a space.
-
-    Raises:
-        PenstockError: when the disk is full or the folder cannot be written; ``path`` is untouched.
-    """
-    temporary = path.with_name(path.name + ".tmp")
-    with disk_errors(path, safe):
-        try:
-            with open(temporary, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            if keep is not None and path.exists():
-                os.replace(path, keep)
-            os.replace(temporary, path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the renaming itself last through a loss of power."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+__all__ = ["flatten", "load", "save", "unflatten"]
 
 
 def save(
@@ -83,13 +31,14 @@ def save(
     keep: Path | None = None,
     safe: str = "",
 ) -> None:
-    """Write tensors and JSON data to ``path`` atomically; see :func:`write_atomic`."""
+    """Write tensors and JSON data to ``path`` atomically; see :func:`penstock.files.open_atomic`."""
     copies = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in tensors.items()
     }
     text = json.dumps(data)
-    metadata = {"data": text, "crc32": _crc32(copies, text)}
+    # One entry: safetensors writes several in an order that changes from run to run.
+    metadata = {"penstock": f"{_crc32(copies, text)} {text}"}
     write_atomic(path, to_bytes(copies, metadata), keep=keep, safe=safe)
 
 
@@ -105,8 +54,8 @@ def load(path: Path) -> tuple[dict[str, Tensor], Any]:
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, RuntimeError, ValueError, TypeError) as error:
         raise DataError(f"{path}: cannot be read ({error}).") from error
-    text = metadata.get("data", "")
-    if metadata.get("crc32") != _crc32(tensors, text):
+    crc, _, text = metadata.get("penstock", "").partition(" ")
+    if crc != _crc32(tensors, text):
         raise DataError(f"{path}: is damaged, its check sum does not fit its content.")
     return tensors, json.loads(text)
 

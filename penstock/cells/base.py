@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from penstock.equations import Program, parse
 from penstock.equations.program import Initial
+from penstock.errors import ConfigError
 from penstock.registry import Registry
 
 __all__ = ["CELLS", "Cell", "as_program"]
@@ -79,4 +80,8 @@ def as_program(cell: str | type[Cell] | Program) -> Program:
         return cell
     if isinstance(cell, str):
         return parse(cell) if "=" in cell else CELLS[cell].program()
-    return cell.program()
+    if isinstance(cell, type) and issubclass(cell, Cell):
+        return cell.program()
+    raise ConfigError(
+        f"Recurrent: expected cell as a name, equations, a Cell or a Program, got {cell!r}."
+    )

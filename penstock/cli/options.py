@@ -13,7 +13,9 @@ import typer
 
 __all__ = ["FileList", "Json", "Quiet", "Threads", "use_threads", "with_settings"]
 
-FileList = Annotated[list[Path] | None, typer.Option(help="text file, plain, .gz or .xz; repeatable")]
+FileList = Annotated[
+    list[Path] | None, typer.Option(help="text file, plain, .gz or .xz; repeatable")
+]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object for programs")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
 Threads = Annotated[int, typer.Option(min=0, help="processor threads (0: as PyTorch chooses)")]

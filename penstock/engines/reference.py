@@ -7,8 +7,8 @@ that every other engine is tested against.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -65,8 +65,7 @@ class Sequence:
         first: slot name to what a reset sets it to, (B, size).
         mask: (T, B), True = real; a step that is not leaves the state as it was.
         reset: (T, B), True = the state starts anew before this step.
-        noise: noise name to its mask: (B, size) per sequence, (T, B, size) per step,
-            or the weight's shape.
+        noise: noise name to its mask (see :func:`penstock.engines.noise.draw`).
     """
 
     xs: Tensor
@@ -92,13 +91,41 @@ def run(
         plan: the program with what runs when.
         weights: its weights.
         sequence: input, first state, masks.
-        trace: whether to keep every named value of every step.
+        trace: whether to give every named vector and scalar of every step.
 
     Returns:
-        Outputs (T, B, size), zero where masked; slot name to its value after the last
-        step; assigned name to its values (T, B, size), empty without ``trace``.
+        Outputs (T, B, size); slot name to its value after the last step; assigned name to
+        its values (T, B, size), empty without ``trace``.  All are zero where masked.
     """
     return _Run(plan, weights, sequence, trace).run()
+
+
+class _Memory:
+    """What is remembered from step to step, of states or of the input."""
+
+    def __init__(self, slots: list[Slot], sequence: Sequence) -> None:
+        self.values = {slot.field: sequence.state[slot.field] for slot in slots}
+        self._first, self._reset, self._mask = sequence.first, sequence.reset, sequence.mask
+        self._newest = {slot.field: slot.name for slot in slots if slot.delay == 1}
+        self._moves = {slot.field: slot.later for slot in slots if slot.delay > 1}
+
+    def begin(self, t: int) -> dict[str, Tensor]:
+        """Slot name to value at the start of step ``t``: anew where it resets."""
+        if self._reset is not None:
+            anew = self._reset[t][:, None]
+            self.values = {
+                name: torch.where(anew, self._first[name], old) for name, old in self.values.items()
+            }
+        return self.values
+
+    def end(self, t: int, new: Mapping[str, Tensor]) -> None:
+        """Take in the values of step ``t`` by name; where masked, all stays as it was."""
+        old = self.values
+        self.values = {field: new[name] for field, name in self._newest.items()}
+        self.values |= {field: old[later] for field, later in self._moves.items()}
+        if self._mask is not None:
+            real = self._mask[t][:, None]
+            self.values = {n: torch.where(real, v, old[n]) for n, v in self.values.items()}
 
 
 class _Run:
@@ -106,101 +133,112 @@ class _Run:
 
     def __init__(self, plan: Plan, weights: Weights, sequence: Sequence, trace: bool) -> None:
         self.plan, self.weights, self.sequence = plan, weights, sequence
-        self.operations = plan.program.operations
+        self.program, self.operations = plan.program, plan.program.operations
         self.values: dict[int, Tensor] = {}
-        self.stacked: dict[Product, Tensor] = {}
+        self.stacked: dict[Product, tuple[Tensor, list[int]]] = {}
         self.steps, self.batch = sequence.xs.shape[:2]
-        self.kept = {plan.program.output: plan.program.indices[plan.program.output]}
-        if trace:
-            self.kept |= plan.program.indices
+        self.kept = {
+            name: index
+            for name, index in self.program.indices.items()
+            if name == self.program.output or (trace and len(self.operations[index].shape) < 2)
+        }
+        self.trace = trace
 
     def run(self) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         state = self._delay_inputs()
-        self._compute_all("once", self.values)
-        self._compute_all("before", self.values)
+        self._compute("once", self.values)
+        self._compute("before", self.values)
         state |= self._loop()
-        self._compute_all("after", self.values)
+        self._compute("after", self.values)
         traces = {name: self._every_step(index) for name, index in self.kept.items()}
-        ys = traces[self.plan.program.output]
-        if self.sequence.mask is not None:
-            ys = ys.masked_fill(~self.sequence.mask[..., None], 0)
-        return ys, state, traces
+        return traces[self.program.output], state, traces if self.trace else {}
 
     def _delay_inputs(self) -> dict[str, Tensor]:
         """Put earlier inputs, through masks and resets, among the values; give the last ones."""
-        slots = [slot for slot in self.plan.program.slots if slot.name == "x"]
-        memory = {slot.field: self.sequence.state[slot.field] for slot in slots}
-        seen: dict[str, list[Tensor]] = {slot.field: [] for slot in slots}
-        for t in range(self.steps if slots else 0):
-            memory = self._reset(memory, t)
-            for name, kept in seen.items():
-                kept.append(memory[name])
-            new = [self.sequence.xs[t], *memory.values()]
-            memory = self._advance(memory, dict(zip(memory, new, strict=False)), t)
+        memory = _Memory([slot for slot in self.program.slots if slot.name == "x"], self.sequence)
+        seen: dict[str, list[Tensor]] = {name: [] for name in memory.values}
+        for t in range(self.steps if seen else 0):
+            for name, value in memory.begin(t).items():
+                seen[name].append(value)
+            memory.end(t, {"x": self.sequence.xs[t]})
+        fields = {slot.delay: slot.field for slot in self.program.slots if slot.name == "x"}
         for index, operation in enumerate(self.operations):
-            if operation.op == "input" and operation.delay:
-                kept = seen[next(s.field for s in slots if s.delay == operation.delay)]
+            if operation.op == "input":
+                kept = seen[fields[operation.delay]] if operation.delay else []
                 self.values[index] = torch.stack(kept) if kept else self.sequence.xs
-        return memory
-
-    def _compute_all(self, stage: str, values: dict[int, Tensor]) -> None:
-        for item in self.plan.schedule[stage]:
-            if isinstance(item, Product):
-                self._multiply(item, values)
-            elif item not in values:
-                values[item] = self._compute(self.operations[item], values)
-
-    def _compute(self, operation: Operation, values: dict[int, Tensor]) -> Tensor:
-        args = [values[arg] for arg in operation.args]
-        match operation.op:
-            case "matmul":
-                is_row = len(self.operations[operation.args[1]].shape) == 1
-                return F.linear(args[1], args[0]) if is_row else args[0] @ args[1]
-            case "input":
-                return self.sequence.xs
-            case "weight":
-                return self.weights[operation.name]
-            case "constant":
-                return self.sequence.xs.new_tensor(operation.value)
-            case "noise":
-                return self.sequence.noise[operation.name]
-            case _:
-                return COMPUTE[operation.op](*args)
-
-    def _multiply(self, product: Product, values: dict[int, Tensor]) -> None:
-        matrices = [values[index] for index in product.matrices]
-        if product not in self.stacked:
-            names = tuple(self.operations[index].name for index in product.matrices)
-            self.stacked[product] = stack(self.weights, names, matrices)
-        rows = F.linear(values[product.operand], self.stacked[product])
-        parts = rows.split([len(matrix) for matrix in matrices], -1) if len(matrices) > 1 else [rows]
-        values.update(zip(product.members, parts, strict=True))
+        return memory.values
 
     def _loop(self) -> dict[str, Tensor]:
         """Take all steps; what is needed after them is left among the values, stacked."""
-        slots = [slot for slot in self.plan.program.slots if slot.name != "x"]
-        state = {slot.field: self.sequence.state[slot.field] for slot in slots}
+        slots = [slot for slot in self.program.slots if slot.name != "x"]
+        memory = _Memory(slots, self.sequence)
         fields = {(slot.name, slot.delay): slot.field for slot in slots}
         reads = {
-            index: fields[op.name, op.delay]
-            for index, op in enumerate(self.operations)
-            if op.op == "state"
+            index: fields[operation.name, operation.delay]
+            for index, operation in enumerate(self.operations)
+            if operation.op == "state"
         }
-        stages = self.plan.stages
-        sliced = {i: v.unbind(0) for i, v in self.values.items() if stages[i] == "before"}
-        fixed = {i: v for i, v in self.values.items() if stages[i] == "once"}
+        states = {name: self.program.indices[name] for name in self.program.states}
+        values = {i: v for i, v in self.values.items() if self.plan.stages[i] == "once"}
+        values |= {i: self._batched(values[i]) for i in states.values() if i in values}
+        sliced = {i: self.values[i].unbind(0) for i in self._read_by_loop(states.values())}
         collected: dict[int, list[Tensor]] = {index: [] for index in self._needed_after()}
         for t in range(self.steps if slots else 0):
-            state = self._reset(state, t)
-            values = fixed | {i: parts[t] for i, parts in sliced.items()}
+            values |= {index: parts[t] for index, parts in sliced.items()}
+            state = memory.begin(t)
             values |= {index: state[name] for index, name in reads.items()}
-            self._compute_all("loop", values)
+            self._compute("loop", values)
             for index, kept in collected.items():
                 kept.append(values[index])
-            state = self._advance(state, self._next(state, slots, values), t)
+            memory.end(t, {name: values[index] for name, index in states.items()})
         for index, kept in collected.items():
             self.values[index] = torch.stack(kept) if kept else self._nothing(index)
-        return state
+        return memory.values
+
+    def _compute(self, stage: str, values: dict[int, Tensor]) -> None:
+        """Add the values of all operations of a stage to ``values``."""
+        for item in self.plan.schedule[stage]:
+            if isinstance(item, Product):
+                self._multiply(item, values)
+                continue
+            operation = self.operations[item]
+            if operation.op in COMPUTE:
+                values[item] = COMPUTE[operation.op](*[values[arg] for arg in operation.args])
+            elif operation.op == "matmul":
+                matrix, right = (values[arg] for arg in operation.args)
+                is_row = len(operation.shape) == 1
+                values[item] = F.linear(right, matrix) if is_row else matrix @ right
+            elif operation.op not in ("input", "state"):
+                values[item] = self._leaf(operation)
+
+    def _leaf(self, operation: Operation) -> Tensor:
+        if operation.op == "weight":
+            return self.weights[operation.name]
+        if operation.op == "noise":
+            return self.sequence.noise[operation.name]
+        return self.sequence.xs.new_tensor(operation.value)
+
+    def _multiply(self, product: Product, values: dict[int, Tensor]) -> None:
+        if product not in self.stacked:
+            matrices = [values[index] for index in product.matrices]
+            names = tuple(self.operations[index].name for index in product.matrices)
+            heights = [len(matrix) for matrix in matrices]
+            self.stacked[product] = stack(self.weights, names, matrices), heights
+        matrix, heights = self.stacked[product]
+        rows = F.linear(values[product.operand], matrix)
+        parts = rows.split(heights, -1) if len(heights) > 1 else [rows]
+        values.update(zip(product.members, parts, strict=True))
+
+    def _read_by_loop(self, states: Iterable[int]) -> set[int]:
+        """Positions computed before the loop that its operations read, or that are states."""
+        stages = self.plan.stages
+        read = {
+            arg
+            for index, operation in enumerate(self.operations)
+            if stages[index] == "loop"
+            for arg in operation.args
+        }
+        return {index for index in read.union(states) if stages[index] == "before"}
 
     def _needed_after(self) -> list[int]:
         """Positions computed in the loop that the outputs or later operations read."""
@@ -213,40 +251,17 @@ class _Run:
         }
         return sorted(i for i in read | set(self.kept.values()) if stages[i] == "loop")
 
-    def _next(
-        self, state: dict[str, Tensor], slots: list[Slot], values: dict[int, Tensor]
-    ) -> dict[str, Tensor]:
-        """The state after a step: new values, and each earlier one moved back by one."""
-        new = {}
-        for slot in slots:
-            if slot.delay == 1:
-                value = values[self.plan.program.indices[slot.name]]
-                new[slot.field] = value.expand_as(state[slot.field])
-            else:
-                new[slot.field] = state[replace(slot, delay=slot.delay - 1).field]
-        return new
-
-    def _advance(
-        self, old: dict[str, Tensor], new: dict[str, Tensor], t: int
-    ) -> dict[str, Tensor]:
-        """The new state where the step is real, else the old one."""
-        if self.sequence.mask is None:
-            return new
-        real = self.sequence.mask[t][:, None]
-        return {name: torch.where(real, new[name], old[name]) for name in old}
-
-    def _reset(self, state: dict[str, Tensor], t: int) -> dict[str, Tensor]:
-        if self.sequence.reset is None:
-            return state
-        anew = self.sequence.reset[t][:, None]
-        first = self.sequence.first
-        return {name: torch.where(anew, first[name], old) for name, old in state.items()}
-
     def _every_step(self, index: int) -> Tensor:
         value = self.values[index]
-        if self.plan.stages[index] != "once":
-            return value
-        return value.expand(self.steps, self.batch, value.shape[-1] if value.ndim else 1)
+        if self.plan.stages[index] == "once":
+            value = self._batched(value).expand(self.steps, -1, -1)
+        if self.sequence.mask is not None:
+            value = value.masked_fill(~self.sequence.mask[..., None], 0)
+        return value
+
+    def _batched(self, value: Tensor) -> Tensor:
+        """A vector or scalar made of weights alone, the same for every sequence."""
+        return value.expand(self.batch, value.shape[-1] if value.ndim else 1)
 
     def _nothing(self, index: int) -> Tensor:
         """The value of no steps at all."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from penstock.equations.plan import Plan, Product
 
-__all__ = ["Layout", "Weights"]
+__all__ = ["Layout", "Weights", "stack"]
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,7 @@ class Layout:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Weight name to shape in numbers, in storage order."""
         shapes = {weight.name: weight.shape for weight in self.plan.program.weights}
-        return {
-            name: tuple(self.sizes[size] for size in shapes[name]) for name in self.plan.layout
-        }
+        return {name: tuple(self.sizes[size] for size in shapes[name]) for name in self.plan.layout}
 
     @cached_property
     def counts(self) -> list[int]:

@@ -52,4 +52,5 @@ def _product(plan: Plan, product: Product) -> str:
     height = " + ".join(dict.fromkeys(shape[0] for shape in rows))
     if len(rows) > 1:
         height = f"{len(rows)}{height}" if "+" not in height else f"({height})"
-    return f"[{' '.join(names)}] @ {name or known.get(product.operand, '(...)')} ({height} x {rows[0][1]})"
+    right = name or known.get(product.operand, "(...)")
+    return f"[{' '.join(names)}] @ {right} ({height} x {rows[0][1]})"

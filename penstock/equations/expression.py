@@ -124,8 +124,10 @@ class Expressions:
         if op is None:
             raise Mistake("the operators are + - * / and @; for a power use square(...)")
         left, right = self._visit(node.left), self._visit(node.right)
-        return self.build.matmul(left, right) if op == "matmul" else (
-            self.build.elementwise(op, left, right)
+        return (
+            self.build.matmul(left, right)
+            if op == "matmul"
+            else (self.build.elementwise(op, left, right))
         )
 
     def _visit_UnaryOp(self, node: ast.UnaryOp) -> int:

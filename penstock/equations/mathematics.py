@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from html import escape, unescape
-from itertools import chain
+from typing import ClassVar
 
-from penstock.equations.functions import FUNCTIONS, OPERATORS
+from penstock.equations.functions import FUNCTIONS
 from penstock.equations.notation import TIGHTEST, Notation, write_lines, write_number
 from penstock.equations.program import Operation, Program
 
 __all__ = ["latex", "mathml"]
 
-GREEK = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa mu nu xi pi rho sigma tau "
-    "upsilon phi chi psi omega".split()
-)
+_LETTERS = """
+alpha beta gamma delta epsilon zeta eta theta iota kappa mu nu xi pi rho sigma tau upsilon phi
+chi psi omega
+"""
+GREEK = frozenset(_LETTERS.split())
 
 
 def latex(program: Program) -> str:
@@ -60,22 +61,33 @@ class _Mathematics(Notation):
             return self.symbol(operation.name, operation.delay)
         return self.symbol(operation.name, None) if operation.op in ("weight", "noise") else None
 
-    def is_scaling(self, operation: Operation) -> bool:
-        """Whether a ``*`` multiplies by a scalar, which needs no sign."""
-        shapes = [self.program.operations[arg].shape for arg in operation.args]
-        number = self.program.operations[operation.args[1]].op == "constant"
-        return () in shapes and not number
+    def sign(self, operation: Operation) -> str:
+        """Key of :attr:`signs`; a scalar needs no sign, but a number after it does."""
+        left, right = (self.program.operations[arg] for arg in operation.args)
+        if operation.op != "mul" or (left.shape and right.shape):
+            return operation.op
+        return "dot" if right.op == "constant" else "scale"
 
 
 class _Latex(_Mathematics):
+    signs: ClassVar = {
+        "add": " + ",
+        "sub": " - ",
+        "mul": r" \odot ",
+        "matmul": " ",
+        "scale": r" \, ",
+        "dot": r" \cdot ",
+    }
+
     def symbol(self, name: str, delay: int | None) -> str:
         base, subscript = _split(name)
         if base in GREEK:
             base = rf"\{base}"
         elif len(base) > 1:
             base = rf"\mathit{{{_latex_text(base)}}}"
-        if len(subscript) > 1 and not subscript.isdigit():
-            subscript = rf"\mathrm{{{_latex_text(subscript)}}}"
+        if subscript[:2].isalpha() and len(subscript) > 1:
+            subscript = rf"\mathrm{{{subscript}}}"
+        subscript = _latex_text(subscript)
         if delay is None:
             return f"{base}_{{{subscript}}}" if subscript else base
         step = f"_{{t-{delay}}}" if delay else "_t"
@@ -88,9 +100,7 @@ class _Latex(_Mathematics):
         left, right = operation.args
         if operation.op == "div":
             return rf"\frac{{{self.expression(left)}}}{{{self.expression(right)}}}"
-        sign = {"mul": r" \odot ", "matmul": " "}.get(operation.op, f" {OPERATORS[operation.op]} ")
-        if operation.op == "mul" and self.is_scaling(operation):
-            sign = r" \, "
+        sign = self.signs[self.sign(operation)]
         return self.expression(left, inner) + sign + self.expression(right, inner + 1)
 
     def atom(self, operation: Operation) -> str:
@@ -106,6 +116,15 @@ class _Latex(_Mathematics):
 
 
 class _MathML(_Mathematics):
+    signs: ClassVar = {
+        "add": "+",
+        "sub": "−",
+        "mul": "⊙",
+        "matmul": "&#8290;",
+        "scale": "&#8290;",
+        "dot": "⋅",
+    }
+
     def symbol(self, name: str, delay: int | None) -> str:
         base, subscript = _split(name)
         letter = f"<mi>{unescape(f'&{base};') if base in GREEK else escape(base)}</mi>"
@@ -127,11 +146,9 @@ class _MathML(_Mathematics):
         left, right = operation.args
         if operation.op == "div":
             return f"<mfrac>{self.expression(left)}{self.expression(right)}</mfrac>"
-        sign = {"mul": "⊙", "matmul": "&#8290;", "sub": "−", "add": "+"}[operation.op]
-        if operation.op == "mul" and self.is_scaling(operation):
-            sign = "&#8290;"
-        terms = self.expression(left, inner), self.expression(right, inner + 1)
-        return f"<mrow>{terms[0]}<mo>{sign}</mo>{terms[1]}</mrow>"
+        sign = f"<mo>{self.signs[self.sign(operation)]}</mo>"
+        terms = self.expression(left, inner) + sign + self.expression(right, inner + 1)
+        return f"<mrow>{terms}</mrow>"
 
     def atom(self, operation: Operation) -> str:
         leaf = self.leaf(operation)

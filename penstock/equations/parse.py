@@ -85,7 +85,9 @@ class _Parser:
             output=output,
             sizes=tuple(declared.sizes.items()),
         )
-        places = {line.targets[0].id: line for line in lines if isinstance(line.targets[0], ast.Name)}
+        places = {
+            line.targets[0].id: line for line in lines if isinstance(line.targets[0], ast.Name)
+        }
         self._check_output(expressions, output, places, statements[-1])
         self._check_declarations(expressions, declared, program)
         self._check_fields(program, places)

@@ -104,9 +104,7 @@ def _stages(program: Program) -> tuple[str, ...]:
     )
 
 
-def _schedule(
-    program: Program, stages: tuple[str, ...], stage: str
-) -> tuple[int | Product, ...]:
+def _schedule(program: Program, stages: tuple[str, ...], stage: str) -> tuple[int | Product, ...]:
     items: list[int | Product] = []
     joined: set[int] = set()
     for index, operation in enumerate(program.operations):

@@ -95,6 +95,11 @@ class Slot:
         """Name in the layer's state tuple: ``h`` for h[t-1], ``h_2`` for h[t-2]."""
         return self.name if self.delay == 1 else f"{self.name}_{self.delay}"
 
+    @property
+    def later(self) -> str:
+        """The field whose value moves here when a step has passed."""
+        return Slot(self.name, self.delay - 1, self.size).field
+
 
 @dataclass(frozen=True)
 class Program:

@@ -34,7 +34,8 @@ def text(program: Program) -> str:
 def graph(program: Program) -> str:
     """The program as a Graphviz digraph: operations are nodes, operands are arrows."""
     names = {index: name for name, index in program.indices.items()}
-    lines = [f'digraph "{program.name}" {{', "  rankdir=BT;"]
+    title = program.name.replace("\\", "\\\\").replace('"', '\\"')
+    lines = [f'digraph "{title}" {{', "  rankdir=BT;"]
     for index, operation in enumerate(program.operations):
         leaf = Notation(program, {}).atom(operation) if not operation.args else operation.op
         label = f"{names[index]} = {leaf}" if index in names else leaf
@@ -50,7 +51,7 @@ def _declarations(program: Program) -> list[str]:
     kept = {program.output, *program.states}
     for line in program.assignments:
         shape = program.operations[line.index].shape
-        inferred = ("H",) if line.name in kept or line.index not in as_input else ("D",)
+        inferred = "H" if line.name in kept or line.index not in as_input else "D"
         if not _is_plain(shape, inferred) or (line.name in program.states and not shape):
             lines.append(f"{line.name}: {_shape(shape)}")
     of_input = {
@@ -59,17 +60,16 @@ def _declarations(program: Program) -> list[str]:
         if operation.op == "matmul" and operation.args[1] in as_input
     }
     for weight in program.weights:
-        is_matrix = weight.name[0].isupper()
-        inferred = ("H", "D" if weight.name in of_input else "H") if is_matrix else ("H",)
+        columns = ("D" if weight.name in of_input else "H",) if weight.name[0].isupper() else ()
         start = "" if weight.initial is None else f" = {_initial(weight.initial)}"
-        if start or weight.shape != inferred:
+        if start or weight.shape != ("H", *columns):
             lines.append(f"{weight.name}: {_shape(weight.shape)}{start}")
     return lines
 
 
-def _is_plain(shape: Shape, inferred: Shape) -> bool:
+def _is_plain(shape: Shape, inferred: str) -> bool:
     """Whether a value's shape needs no declaration."""
-    return not shape or shape == inferred or set(shape) == {"H"}
+    return not shape or shape == (inferred,) or set(shape) == {"H"}
 
 
 def _as_wide_as_the_input(program: Program) -> set[int]:

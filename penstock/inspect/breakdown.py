@@ -10,8 +10,9 @@ import torch
 from penstock.inspect.trace import evaluating
 from penstock.metrics.perplexity import Perplexity
 
-__all__ = ["by_frequency", "by_position", "places", "read_losses", "token_counts"]
+__all__ = ["UNKNOWN", "by_frequency", "by_position", "places", "read_losses", "token_counts"]
 
+UNKNOWN = "unknown"
 _CHUNK = 1 << 24
 _LOGITS = 1 << 24
 
@@ -53,18 +54,19 @@ def read_losses(
         model: a language model; left as it was.
         ids: (N,), the text, read from an ``<eos>`` on.
         eos_id: id of ``<eos>``.
-        streams: how many.
+        streams: how many, at least 1.
         anew: id of the token before which the state starts anew (None: it never does).
 
     Returns:
         Losses in nats, in the order of the text, without the rest of the last N % streams tokens.
     """
-    streams = max(1, min(streams, len(ids)))
+    streams = min(streams, len(ids))
     length = len(ids) // streams
     read = np.concatenate([[eos_id], ids[: streams * length]]).astype(np.int64)
     device = model.embedding.weight.device
     inputs, targets = (
-        torch.from_numpy(part.reshape(streams, length)).T.to(device) for part in (read[:-1], read[1:])
+        torch.from_numpy(part.reshape(streams, length)).T.to(device)
+        for part in (read[:-1], read[1:])
     )
     losses, state = [], None
     chunk = max(1, min(256, _LOGITS // (model.vocab_size * streams)))
@@ -91,9 +93,9 @@ def by_frequency(
     Returns:
         Label (unknown, 0, 1–9, 10–99, ...) to perplexity, without empty buckets.
     """
-    powers = np.floor(np.log10(np.maximum(counts[ids], 0.1))).astype(np.int64)
+    powers = np.searchsorted(10 ** np.arange(19), counts[ids], side="right") - 1
     is_unknown = np.zeros(len(ids), bool) if unk_id is None else ids == unk_id
-    buckets = {"unknown": is_unknown}
+    buckets = {UNKNOWN: is_unknown}
     for power in np.unique(powers):
         buckets[_range(int(power))] = (powers == power) & ~is_unknown
     return {label: _perplexity(nats[inside]) for label, inside in buckets.items() if inside.any()}

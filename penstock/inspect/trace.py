@@ -77,7 +77,7 @@ class Flow:
 
 
 def gate_activity(model: Any, ids: np.ndarray, *, anew: int | None = None) -> list[Trace]:
-    """Every named gate and state of every layer while the model reads a text.
+    """Every named vector and scalar of every layer while the model reads a text.
 
     Args:
         model: a language model; left as it was.
@@ -96,6 +96,7 @@ def gate_activity(model: Any, ids: np.ndarray, *, anew: int | None = None) -> li
         _trace(number, program, line.name, line.comment, values[line.name][:, 0])
         for number, (program, values) in enumerate(zip(programs, layers, strict=True), start=1)
         for line in {line.name: line for line in program.assignments}.values()
+        if line.name in values
     ]
 
 
@@ -130,7 +131,9 @@ def gradient_flow(
                 _step(model, ids_t, states)
         nudges = []
         for ids_t in _on_device(model, inputs[-steps:]):
-            nudges.append([_zeros(layer, state) for layer, state in zip(stack, states, strict=True)])
+            nudges.append(
+                [_zeros(layer, state) for layer, state in zip(stack, states, strict=True)]
+            )
             hidden = _step(model, ids_t, states, nudges[-1])
         loss = model.losses(hidden[None], _on_device(model, targets)[None]).sum()
     return [

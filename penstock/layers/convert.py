@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from penstock.cells.base import CELLS
 from penstock.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ def from_torch(cls: type[Recurrent], module: nn.RNNBase) -> Recurrent:
             for view in ours.values():
                 view.zero_()  # a module with bias=False says nothing of the biases
             for name, views in _theirs(module, index, way).items():
-                ours[name].copy_(sum(views))
-    return layer
+                ours[name].copy_(torch.stack(views).sum(0))
+    return layer.train(module.training)
 
 
 @torch.no_grad()
@@ -87,7 +88,8 @@ def _theirs(module: nn.RNNBase, layer: int, way: int) -> dict[str, list[Tensor]]
     suffix = f"_l{layer}{'_reverse' if way else ''}"
     gates = _GATES[type(module)]
     parts: dict[str, list[Tensor]] = {}
-    for ours, theirs in (("W", "weight_ih"), ("U", "weight_hh"), ("b", "bias_ih"), ("b", "bias_hh")):
+    pairs = [("W", "weight_ih"), ("U", "weight_hh"), ("b", "bias_ih"), ("b", "bias_hh")]
+    for ours, theirs in pairs:
         if not hasattr(module, theirs + suffix):
             continue
         blocks = getattr(module, theirs + suffix).chunk(len(gates))
@@ -100,12 +102,15 @@ def _theirs(module: nn.RNNBase, layer: int, way: int) -> dict[str, list[Tensor]]
 
 
 def _module(layer: Recurrent) -> nn.RNN | nn.LSTM | nn.GRU:
-    name = layer.program.name
-    if name not in _CELLS or len(set(layer.hidden_sizes)) > 1:
-        raise ConfigError(
-            f"Recurrent.to_torch: PyTorch has no {name} with hidden sizes {layer.hidden_sizes}. "
-            f"It has {', '.join(_CELLS)} with one hidden size."
-        )
+    name, refusal = layer.program.name, "Recurrent.to_torch: PyTorch has no"
+    if name not in _CELLS:
+        raise ConfigError(f"{refusal} cell {name!r}. It has {', '.join(_CELLS)}.")
+    if layer.program.operations != CELLS[name].program().operations:
+        raise ConfigError(f"{refusal} {name} with other equations, such as regularisers.")
+    if len(set(layer.hidden_sizes)) > 1:
+        raise ConfigError(f"{refusal} layers of different hidden sizes {layer.hidden_sizes}.")
+    if layer.learn_state:
+        raise ConfigError(f"{refusal} learnt first state. Make the layer without learn_state.")
     options: dict[str, object] = {}
     if name == "lstm-projection":
         options["proj_size"] = layer.stack[0].output_size
@@ -123,4 +128,4 @@ def _module(layer: Recurrent) -> nn.RNN | nn.LSTM | nn.GRU:
     ).to(weight.device, weight.dtype)
     for parameter in module.parameters():
         parameter.zero_()
-    return module
+    return module.train(layer.training)

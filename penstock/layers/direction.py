@@ -15,6 +15,7 @@ from penstock.engines.storage import Layout, Weights
 from penstock.equations import chance
 from penstock.equations.plan import Plan, plan
 from penstock.equations.program import Initial, Program, Slot
+from penstock.errors import ConfigError
 
 __all__ = ["Direction"]
 
@@ -44,12 +45,18 @@ class Direction(nn.Module):
             False: plan(chance.evaluation(program)),
             True: plan(chance.training(program)),
         }
+        self._choices = {mode: choose(made, engine) for mode, made in self._plans.items()}
         self.layout = Layout(self._plans[False], self.sizes)
-        self.flat = nn.Parameter(torch.empty(self.layout.size))
-        self.first = nn.ParameterDict()
-        if learn_state:
-            self.first.update({s.field: torch.zeros(self._width(s)) for s in program.slots})
-        self.choice: Choice = choose(self._plans[False], engine)
+        try:
+            self.flat = nn.Parameter(torch.empty(self.layout.size))
+        except RuntimeError as error:
+            raise ConfigError(
+                f"Recurrent: expected sizes that fit in memory, got {self.layout.size:.1e} weights "
+                f"for input_size={input_size}, hidden_size={hidden_size}."
+            ) from error
+        self.learn_state = learn_state
+        for slot in program.slots if learn_state else ():
+            self.register_parameter(_learnt(slot), nn.Parameter(torch.zeros(self._width(slot))))
         self.reset_parameters()
 
     @cached_property
@@ -61,6 +68,11 @@ class Direction(nn.Module):
     def plan(self) -> Plan:
         """What runs when, in the present mode (training or evaluation)."""
         return self._plans[self.training]
+
+    @property
+    def choice(self) -> Choice:
+        """The engine, in the present mode."""
+        return self._choices[self.training]
 
     def weights(self, *, grad: bool = False) -> dict[str, Tensor]:
         """Name to view of every weight, or of its gradient (zeros where there is none yet)."""
@@ -77,14 +89,14 @@ class Direction(nn.Module):
         views = self.weights()
         for weight in self.program.weights:
             _start(views[weight.name], weight.initial, bound)
-        for first in self.first.values():
-            first.zero_()
+        for slot in self.program.slots if self.learn_state else ():
+            self.get_parameter(_learnt(slot)).zero_()
 
     def first_state(self, batch: int) -> dict[str, Tensor]:
         """Slot name to the state before any input: learnt, or zeros; (B, size)."""
         return {
-            slot.field: self.first[slot.field].expand(batch, -1)
-            if slot.field in self.first
+            slot.field: self.get_parameter(_learnt(slot)).expand(batch, -1)
+            if self.learn_state
             else self.flat.new_zeros(batch, self._width(slot))
             for slot in self.program.slots
         }
@@ -114,6 +126,11 @@ class Direction(nn.Module):
 
     def _width(self, slot: Slot) -> int:
         return self.sizes[slot.size[0]] if slot.size else 1
+
+
+def _learnt(slot: Slot) -> str:
+    """Name of the parameter that holds a learnt first state."""
+    return f"learnt_{slot.field}"
 
 
 def _start(view: Tensor, initial: Initial, bound: float) -> None:

@@ -14,7 +14,7 @@ from penstock.errors import ConfigError
 __all__ = ["Softmax"]
 
 
-ROWS = 64
+ROWS = 128
 """Rows of the logits that are in memory at a time: few enough to stay in cache."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -73,19 +74,18 @@ class Recurrent(nn.Module):
         self.hidden_sizes = _hidden_sizes(hidden_size, num_layers)
         self.input_size, self.num_layers = _positive("input_size", input_size), num_layers
         self.directions = 1 + bool(bidirectional)
-        if not 0 <= dropout < 1:
+        if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
             raise ConfigError(f"Recurrent: expected dropout in [0, 1), got dropout={dropout}.")
-        self.dropout, self.batch_first = dropout, batch_first
+        self.dropout, self.batch_first, self.learn_state = dropout, batch_first, learn_state
         self.stack = nn.ModuleList()
         size = input_size
         for hidden in self.hidden_sizes:
-            for _ in range(self.directions):
-                self.stack.append(
-                    Direction(
-                        self.program, size, hidden, learn_state=learn_state, engine=engine
-                    )
-                )
-            size = self.stack[-1].output_size * self.directions
+            layer = [
+                Direction(self.program, size, hidden, learn_state=learn_state, engine=engine)
+                for _ in range(self.directions)
+            ]
+            self.stack.extend(layer)
+            size = layer[0].output_size * self.directions
         self.output_size = size
 
     def forward(
@@ -97,7 +97,7 @@ class Recurrent(nn.Module):
         mask: Tensor | None = None,
         reset: Tensor | None = None,
         trace: bool = False,
-    ) -> tuple[Tensor, State] | tuple[Tensor, State, list[dict[str, Tensor]]]:
+    ) -> Any:
         """Run over a batch of sequences.
 
         Args:
@@ -110,15 +110,20 @@ class Recurrent(nn.Module):
 
         Returns:
             Outputs, zero at padding; the state after each sequence's last real step; with
-            ``trace`` a dict per layer and direction from name to (T, B, size).
+            ``trace`` a dict per layer and direction from name to (T, B, size), of all named
+            vectors and scalars, zero at padding.
         """
-        if self.batch_first:
-            xs, mask, reset = (a if a is None else a.transpose(0, 1) for a in (xs, mask, reset))
         self._check(xs, lengths, mask, reset)
+        if self.batch_first:
+            xs = xs.transpose(0, 1)
+            mask, reset = (a if a is None else a.transpose(0, 1) for a in (mask, reset))
         if lengths is not None:
             steps = torch.arange(xs.shape[0], device=xs.device)
             mask = steps[:, None] < lengths.to(xs.device)
-        firsts = [direction.first_state(xs.shape[1]) for direction in self.stack]
+        if mask is not None:
+            # Whatever stands in the padding, even NaN, must not reach a gradient.
+            xs = xs.masked_fill(~mask[..., None], 0)
+        firsts = [direction.first_state(xs.shape[1]) for direction in self._directions()]
         states = firsts if state is None else split(state, firsts)
         ys, ends, traces = self._run(xs, states, mask, reset, trace)
         end = join(ends, tuple(firsts[0]))
@@ -146,24 +151,24 @@ class Recurrent(nn.Module):
                 f"Recurrent.weights: expected layer < {self.num_layers} and direction < "
                 f"{self.directions}, got layer={layer}, direction={direction}."
             )
-        return self.stack[layer * self.directions + direction].weights(grad=grad)
+        return self._directions()[layer * self.directions + direction].weights(grad=grad)
 
     def reset_parameters(self) -> None:
         """Draw all start values again."""
-        for direction in self.stack:
+        for direction in self._directions():
             direction.reset_parameters()
 
     def plan(self) -> str:
         """What runs where and why, in plain words."""
         lines = []
-        for index, direction in enumerate(self.stack):
+        for index, direction in enumerate(self._directions()):
             layer, way = divmod(index, self.directions)
             choice = direction.choice
             lines.append(
                 f"layer {layer}{' backward' if way else ''}: engine {choice.engine.name} "
                 f"({choice.reason})"
             )
-        return "\n".join([*lines, describe(self.stack[0].plan)])
+        return "\n".join([*lines, describe(self._directions()[0].plan)])
 
     @classmethod
     def from_torch(cls, module: nn.RNN | nn.LSTM | nn.GRU) -> Recurrent:
@@ -180,6 +185,9 @@ class Recurrent(nn.Module):
         both = ", bidirectional" if self.directions == 2 else ""
         return f"{self.program.name}, {self.input_size} -> {sizes}{both}"
 
+    def _directions(self) -> list[Direction]:
+        return cast("list[Direction]", list(self.stack))
+
     def _run(
         self,
         xs: Tensor,
@@ -189,49 +197,54 @@ class Recurrent(nn.Module):
         trace: bool,
     ) -> tuple[Tensor, list[dict[str, Tensor]], list[dict[str, Tensor]]]:
         ends, traces = [], []
-        for layer in range(self.num_layers):
-            if layer:
-                xs = F.dropout(xs, self.dropout, self.training)
-            outputs = []
-            for way in range(self.directions):
-                index = layer * self.directions + way
-                run = _backward if way else Direction.__call__
-                ys, end, values = run(
-                    self.stack[index], xs, states[index], mask=mask, reset=reset, trace=trace
-                )
-                outputs.append(ys)
-                ends.append(end)
-                traces.append(values)
-            xs = outputs[0] if self.directions == 1 else torch.cat(outputs, -1)
-        return xs, ends, traces
+        outputs: list[Tensor] = []
+        for index, direction in enumerate(self._directions()):
+            layer, way = divmod(index, self.directions)
+            if layer and not way:
+                xs = F.dropout(_side_by_side(outputs), self.dropout, self.training)
+                outputs = []
+            run = _backward if way else Direction.__call__
+            ys, end, values = run(direction, xs, states[index], mask=mask, reset=reset, trace=trace)
+            outputs.append(ys)
+            ends.append(end)
+            traces.append(values)
+        return _side_by_side(outputs), ends, traces
 
     def _check(
         self, xs: Tensor, lengths: Tensor | None, mask: Tensor | None, reset: Tensor | None
     ) -> None:
+        order = "(B, T)" if self.batch_first else "(T, B)"
         if xs.ndim != 3 or xs.shape[-1] != self.input_size:
-            order = "(B, T, D)" if self.batch_first else "(T, B, D)"
             raise ShapeError(
-                f"Recurrent: expected xs of shape {order} with D = {self.input_size}, "
+                f"Recurrent: expected xs of shape {order[:-1]}, D) with D = {self.input_size}, "
                 f"got {tuple(xs.shape)}."
             )
-        steps, batch = xs.shape[:2]
+        dtype = self._directions()[0].flat.dtype
+        if xs.dtype != dtype and not torch.is_autocast_enabled(xs.device.type):
+            raise ShapeError(
+                f"Recurrent: expected xs of the weights' type {dtype}, got {xs.dtype}. "
+                "Convert xs or the layer with .to(...)."
+            )
         if lengths is not None and mask is not None:
             raise ConfigError("Recurrent: give lengths or mask, not both.")
-        if lengths is not None and (
-            lengths.shape != (batch,) or bool((lengths < 0).any() | (lengths > steps).any())
-        ):
-            raise ShapeError(
-                f"Recurrent: expected lengths of shape ({batch},) from 0 to {steps}, "
-                f"got {lengths.tolist()}."
-            )
+        if lengths is not None:
+            steps, batch = xs.shape[:2][::-1] if self.batch_first else xs.shape[:2]
+            _check_lengths(lengths, steps, batch)
         for name, value in (("mask", mask), ("reset", reset)):
-            if value is not None and (
-                value.shape != (steps, batch) or value.dtype != torch.bool
-            ):
+            if value is not None and (value.shape != xs.shape[:2] or value.dtype != torch.bool):
                 raise ShapeError(
-                    f"Recurrent: expected {name} of shape (T, B) = ({steps}, {batch}) and type "
+                    f"Recurrent: expected {name} of shape {order} = {tuple(xs.shape[:2])} and type "
                     f"bool, got {tuple(value.shape)} of {value.dtype}."
                 )
+
+
+def _check_lengths(lengths: Tensor, steps: int, batch: int) -> None:
+    is_whole = isinstance(lengths, Tensor) and lengths.dtype in (torch.int64, torch.int32)
+    if not is_whole or lengths.shape != (batch,) or ((lengths < 0) | (lengths > steps)).any():
+        raise ShapeError(
+            f"Recurrent: expected lengths as a tensor of {batch} whole numbers from 0 to {steps}, "
+            f"got {lengths}."
+        )
 
 
 def _backward(
@@ -254,6 +267,10 @@ def _backward(
     return ys.flip(0), end, {name: value.flip(0) for name, value in values.items()}
 
 
+def _side_by_side(outputs: list[Tensor]) -> Tensor:
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
+
+
 def _positive(name: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigError(f"Recurrent: expected {name} >= 1, got {name}={value!r}.")
@@ -262,7 +279,10 @@ def _positive(name: str, value: int) -> int:
 
 def _hidden_sizes(hidden_size: int | Sequence[int], num_layers: int) -> list[int]:
     _positive("num_layers", num_layers)
-    sizes = [hidden_size] * num_layers if isinstance(hidden_size, int) else list(hidden_size)
+    if isinstance(hidden_size, Sequence) and not isinstance(hidden_size, str):
+        sizes = list(hidden_size)
+    else:
+        sizes = [hidden_size] * num_layers
     if len(sizes) != num_layers:
         raise ConfigError(
             f"Recurrent: expected one hidden_size or {num_layers}, got hidden_size={sizes}."

@@ -21,7 +21,7 @@ tensors where the layers differ in size."""
 @lru_cache(maxsize=256)
 def state_type(fields: tuple[str, ...]) -> Any:
     """The named tuple with these fields."""
-    return namedtuple("State", fields)  # noqa: PYI024 - fields are known at run time only
+    return namedtuple("State", fields)
 
 
 def join(states: list[dict[str, Tensor]], fields: tuple[str, ...]) -> State:
@@ -46,15 +46,16 @@ def split(state: State, firsts: list[dict[str, Tensor]]) -> list[dict[str, Tenso
     fields = tuple(firsts[0])
     if isinstance(state, Tensor) and len(fields) == 1:
         state = (state,)
-    if isinstance(state, Tensor) or len(state) != len(fields):
+    if not isinstance(state, tuple | list) or len(state) != len(fields):
+        number = len(state) if isinstance(state, tuple | list) else type(state).__name__
         raise ShapeError(
             f"Recurrent: expected a state of {len(fields)} tensors ({', '.join(fields)}), "
-            f"got {'one tensor' if isinstance(state, Tensor) else len(state)}."
+            f"got {number}."
         )
     given = dict(zip(fields, state, strict=True))
     for name in fields:
         expected = [tuple(first[name].shape) for first in firsts]
-        got = [tuple(tensor.shape) for tensor in given[name]]
+        got = [tuple(part.shape) for part in given[name] if isinstance(part, Tensor)]
         if expected != got:
             raise ShapeError(
                 f"Recurrent: expected state.{name} of shape {_shape(expected)}, got {_shape(got)}."

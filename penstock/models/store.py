@@ -11,6 +11,7 @@ from torch import nn
 
 from penstock import storage
 from penstock.errors import DataError, PenstockError
+from penstock.files import write_atomic
 from penstock.models.language import LanguageModel
 
 __all__ = ["load_model", "read_description", "save_weights", "write_description"]
@@ -24,7 +25,7 @@ def write_description(folder: Path, model: Any, extra: Mapping[str, Any]) -> Non
     """Write ``model.json``: the kind, the model's configuration, and what the caller adds."""
     description = {"format": FORMAT, "kind": model.kind, "model": model.config(), **extra}
     text = json.dumps(description, indent=2, ensure_ascii=False)
-    storage.write_atomic(folder / DESCRIPTION, text.encode())
+    write_atomic(folder / DESCRIPTION, text.encode())
 
 
 def save_weights(folder: Path, model: nn.Module) -> None:
@@ -45,7 +46,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     try:
         description = json.loads(path.read_bytes())
         kind, version = description["kind"], description["format"]
-        description["model"]  # noqa: B018 - a KeyError says it is no description
+        description["model"]
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise DataError(f"{path}: cannot be read as a model's description ({error}).") from error
     if version != FORMAT or kind not in KINDS:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from penstock.errors import DataError
+from penstock.files import open_atomic
 from penstock.text.read import Paths, Progress, read_blocks, resolve
 from penstock.text.tokenise import Ids, Tokeniser
-from penstock.text.write import write_atomically
 
 __all__ = ["Corpus", "Statistics"]
 
@@ -99,7 +99,7 @@ class Corpus:
             return kept
         statistics, checksum = _written(store, files, tokeniser, progress)
         made = wanted | {"checksum": checksum, "statistics": asdict(statistics)}
-        with write_atomically(header) as stream:
+        with open_atomic(header) as stream:
             stream.write(json.dumps(made, indent=2).encode())
         return cls(np.memmap(store, tokeniser.dtype, "r"), statistics)
 
@@ -172,7 +172,7 @@ def _written(
 ) -> tuple[Statistics, int]:
     """Write the ids of the files to ``store``; what the text holds, and the checksum of the ids."""
     statistics, checksum = Statistics(), 0
-    with write_atomically(store) as stream:
+    with open_atomic(store) as stream:
         for text in read_blocks(files, progress=progress):
             ids = tokeniser.encode_text(text)
             statistics += Statistics.of(text, ids, tokeniser)

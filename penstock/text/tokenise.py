@@ -17,8 +17,8 @@ import numpy as np
 import tokenizers
 
 from penstock.errors import ConfigError, DataError, unknown
+from penstock.files import open_atomic
 from penstock.text.read import Paths, read_blocks
-from penstock.text.write import write_atomically
 
 __all__ = ["EOS", "UNK", "Ids", "Tokeniser", "nothing_in_it"]
 
@@ -115,7 +115,7 @@ class Tokeniser(ABC):
     def save(self, path: str | Path) -> None:
         """Keep it as ``tokenizer.json`` in the folder ``path``, or in the file ``path``."""
         file = Path(path) if Path(path).suffix == ".json" else Path(path) / FILE
-        with write_atomically(file) as stream:
+        with open_atomic(file) as stream:
             stream.write(self.library.to_str(pretty=True).encode())
 
     @classmethod

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from penstock import storage
 from penstock.errors import DataError
-from penstock.training import storage
 
 __all__ = [
     "BEST",

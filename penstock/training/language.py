@@ -37,16 +37,16 @@ class LanguageSettings(TrainingSettings):
     init_range: float = option(
         0.0, "start weights uniform up to this size (0: the cell's own way)", minimum=0
     )
-    dropout: float = option(0.0, "dropout of embedding, between layers and of the output", minimum=0, below=1)
+    dropout: float = option(0.0, "dropout of embedding, between layers and of the output", share=1)
     variational_input: float = option(
         0.0, "dropout of x in the products, one mask per sequence", share=1
     )
     variational_state: float = option(
         0.0, "dropout of h[t-1] in the products, one mask per sequence", share=1
     )
-    recurrent_dropout: float = option(0.0, "dropout of the state's update, each step", minimum=0, below=1)
-    zoneout: float = option(0.0, "probability that a unit of the state stays as it was", minimum=0, below=1)
-    weight_drop: float = option(0.0, "dropout of the recurrent matrices' entries", minimum=0, below=1)
+    recurrent_dropout: float = option(0.0, "dropout of the state's update, each step", share=1)
+    zoneout: float = option(0.0, "probability that a unit of the state stays as it was", share=1)
+    weight_drop: float = option(0.0, "dropout of the recurrent matrices' entries", share=1)
     layer_norm: bool = option(False, "every product normalised over its units")
     tokens: str = option(
         "word", "what a token is", choices=("word", "character", "byte", "bpe", "unigram")
@@ -147,9 +147,7 @@ class StreamTask(Task):
         self.model = model
         self._train = _Columns(train, settings.batch_size)
         self._valid = _Columns(valid, max(1, min(settings.batch_size, len(valid) // 100)))
-        self._bptt = TruncatedBPTT(
-            model, self._train, settings.k1, settings.k2 or settings.k1
-        )
+        self._bptt = TruncatedBPTT(model, self._train, settings.k1, settings.k2 or settings.k1)
         self.updates_per_epoch = self._bptt.updates
 
     def begin_epoch(self, epoch: int) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.errors import ConfigError, DataError
-from penstock.training.storage import disk_errors
+from penstock.files import disk_errors
 
 __all__ = ["METRICS", "TIMING", "MetricsLog", "read"]
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from torch import nn
 
+from penstock.files import disk_errors
 from penstock.training import checkpoint
 from penstock.training.averaged import evaluation
 from penstock.training.clip import NamedGradients, named_gradients
@@ -23,7 +24,6 @@ from penstock.training.log import MetricsLog
 from penstock.training.progress import Progress
 from penstock.training.settings import TrainingSettings
 from penstock.training.state import Summary, TrainingState
-from penstock.training.storage import disk_errors
 from penstock.training.task import Task
 from penstock.training.update import Diverged, update
 

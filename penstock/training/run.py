@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from penstock import storage
 from penstock.errors import ConfigError
+from penstock.files import write_atomic
 from penstock.metrics.perplexity import Perplexity
 from penstock.models import store
 from penstock.models.language import LanguageModel
@@ -205,8 +205,8 @@ def _write_results(run: LanguageRun) -> None:
     """``results.json`` for programs, ``card.md`` for people."""
     results = {part: found.as_dict() for part, found in run.results.items()}
     content = {"summary": asdict(run.summary), "results": results}
-    storage.write_atomic(run.folder / RESULTS, json.dumps(content, indent=2).encode())
-    storage.write_atomic(run.folder / "card.md", card(run).encode())
+    write_atomic(run.folder / RESULTS, json.dumps(content, indent=2).encode())
+    write_atomic(run.folder / "card.md", card(run).encode())
 
 
 def card(run: LanguageRun) -> str:

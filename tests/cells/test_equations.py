@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from by_hand import gate
+from tests.cells.by_hand import gate
 from torch import nn
 from torch.nn.functional import layer_norm
 

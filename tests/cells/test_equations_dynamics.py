@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from by_hand import gate, only_h
+from tests.cells.by_hand import gate, only_h
 from torch.nn.functional import conv1d
 
 from penstock.layers.recurrent import Recurrent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from by_hand import gate, only_h
+from tests.cells.by_hand import gate, only_h
 from torch import nn
 
 from penstock.layers.recurrent import Recurrent

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
-from toy import SETTINGS, ToyModel, ToyTask, train
+from tests.training.toy import SETTINGS, ToyModel, ToyTask, train
 
 from penstock.errors import DataError
 from penstock.training import Diverged, Task, TrainingSettings, fit
@@ -19,7 +19,7 @@ from penstock.training import checkpoint as files
 from penstock.training.log import METRICS, TIMING, read
 from penstock.training.optimise import OPTIMISERS
 from penstock.training.progress import Progress
-from penstock.training.storage import load
+from penstock.storage import load
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)
@@ -118,6 +118,31 @@ def line():
     model = nn.Linear(1, 1, bias=False)
     nn.init.ones_(model.weight)
     return model
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "cg"])
+def test_a_search_sees_the_same_function_at_each_evaluation(name, tmp_path):
+    class Noisy(Scripted):
+        state, seen = torch.zeros(1), ()
+
+        def loss(self, update):
+            noise = torch.rand(1)
+            self.seen += ((update, noise.item(), self.state.item()),)
+            self.state = self.state + 1
+            return (self.model.weight.square() + noise + self.state).sum(), 1
+
+        def carry(self):
+            return {"state": self.state}
+
+        def restore(self, carry):
+            self.state = carry["state"]
+
+    model = line()
+    task = Noisy(model)
+    fit(task, model, TrainingSettings(optimiser=name, epochs=1), tmp_path)
+    assert len(task.seen) > 3
+    assert len(set(task.seen)) == 3
+    assert [state for _, _, state in sorted(set(task.seen))] == [0.0, 1.0, 2.0]
 
 
 def test_patience_ends_training_and_a_second_call_does_not_go_on(tmp_path):

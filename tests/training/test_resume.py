@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from toy import SETTINGS, train
+from tests.training.toy import SETTINGS, train
 
 from penstock.training.checkpoint import BEST, NEWEST, load_latest
 from penstock.training.log import METRICS
