@@ -31,7 +31,7 @@ def save(
     keep: Path | None = None,
     safe: str = "",
 ) -> None:
-    """Write tensors and JSON data to ``path`` atomically; see :func:`penstock.files.open_atomic`."""
+    """Write tensors and JSON data atomically; see :func:`penstock.files.open_atomic`."""
     copies = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in tensors.items()

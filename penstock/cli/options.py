@@ -44,7 +44,7 @@ def with_settings(kind: type) -> Callable[[Callable[..., Any]], Callable[..., An
             return command(**values, given=given)
 
         wrapped.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
-        del wrapped.__wrapped__  # type: ignore[attr-defined]
+        del wrapped.__wrapped__
         wrapped.__annotations__ = {p.name: p.annotation for p in (*own, *options)}
         return wrapped
 

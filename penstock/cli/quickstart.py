@@ -92,8 +92,8 @@ def _row(run: LanguageRun) -> dict[str, Any]:
 def _sample(run: LanguageRun, tokens: int = 60) -> str:
     from penstock.search import Sampling, generate
 
-    eos, unknown = run.tokeniser.eos_id, run.tokeniser.unk_id
-    ids = generate(run.model, [eos], Sampling(0.7), forbidden=[unknown])
+    unknown = [] if run.tokeniser.unk_id is None else [run.tokeniser.unk_id]
+    ids = generate(run.model, [run.tokeniser.eos_id], Sampling(0.7), forbidden=unknown)
     return "".join(text_of(run.tokeniser, islice(ids, tokens), [])).strip()
 
 

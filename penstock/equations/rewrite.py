@@ -88,14 +88,7 @@ def canonical(program: Program) -> Program:
 
 
 def _with_shared_random_values_named(program: Program) -> Program:
-    operations = program.operations
-    reachable = program.ancestors(program.indices.values())
-    uses = Counter(arg for index in reachable for arg in operations[index].args)
-    shared = {
-        index
-        for index in reachable - set(program.indices.values())
-        if is_random(operations[index]) and uses[index] > 1
-    }
+    shared = _random_values_written_again(program)
     lines: list[Assignment] = []
     taken = set(program.names)
     seen: set[int] = set()
@@ -103,11 +96,27 @@ def _with_shared_random_values_named(program: Program) -> Program:
         for index in _in_order(program, line.index, seen):
             seen.add(index)
             if index in shared:
-                name = new_name(f"{operations[index].op}_{_origin(program, index)}", taken)
+                origin = _origin(program, index)
+                name = new_name(f"{program.operations[index].op}_{origin}", taken)
                 taken.add(name)
                 lines.append(Assignment(name, index))
         lines.append(line)
     return replace(program, assignments=tuple(lines))
+
+
+def _random_values_written_again(program: Program) -> set[int]:
+    """Positions of nameless random values that the text would hold more than once."""
+    named = set(program.indices.values())
+    found: set[int] = set()
+    times: Counter[int] = Counter()
+    for index in sorted(program.ancestors(named), reverse=True):
+        operation = program.operations[index]
+        if index not in named and is_random(operation) and times[index] > 1:
+            found.add(index)
+        is_once = index in named or index in found
+        for arg in operation.args:
+            times[arg] += 1 if is_once else times[index]
+    return found
 
 
 def _origin(program: Program, index: int) -> str:

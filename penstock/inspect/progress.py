@@ -46,8 +46,8 @@ def training(records: curves.Records, *, clip: float = 0.0) -> Iterator[Picture]
         yield Picture(
             section,
             "Gradient norm by weight",
-            "By letter, all gates together. As the lectures write it, W reads the input, U the state "
-            "before, b is a bias: where U lies far below W, the past has little say in learning.",
+            "By letter, all gates together. As the lectures write it, W reads the input, U the "
+            "state before, b is a bias: where U lies far below W, the past has little say.",
             curves.weight_norms(records),
             is_wide=layers > 1,
         )

@@ -75,7 +75,7 @@ def _rows(compared: Sequence[LanguageRun]) -> Iterator[Run]:
 
 
 def _results(run: LanguageRun) -> Iterator[Result]:
-    for part, cost in reversed(run.results.items()):
+    for part, cost in reversed(list(run.results.items())):
         note = f"{cost.tokens:,} tokens"
         yield Result(f"{_name(part)} perplexity", f"{cost.perplexity:,.1f}", note)
     part, cost = list(run.results.items())[-1]

@@ -26,7 +26,7 @@ class _SummedLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, h: Tensor, matrix: Tensor, bias: Tensor, targets: Tensor
     ) -> Tensor:
         real = targets >= 0
@@ -51,7 +51,7 @@ class _SummedLoss(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         return (*(saved * grad for saved in ctx.saved_tensors), None)
 
 

@@ -118,8 +118,8 @@ class LanguageModel(nn.Module):
             if not name.startswith("recurrent."):
                 parameter.uniform_(-bound, bound)
         own = {weight.name for weight in self.program.weights if weight.initial is not None}
-        for direction in self.recurrent.stack:
-            for name, view in direction.weights().items():
+        for layer in range(self.recurrent.num_layers):
+            for name, view in self.recurrent.weights(layer).items():
                 if name not in own:
                     view.uniform_(-bound, bound)
 

@@ -152,8 +152,8 @@ class _Reader:
         with torch.no_grad():
             for parameter, start in zip(parameters, self.start, strict=True):
                 if parameter.grad is not None:
-                    parameter -= dynamic.rate * parameter.grad
-                    parameter += dynamic.decay * (start - parameter)
+                    parameter.sub_(dynamic.rate * parameter.grad)
+                    parameter.add_(dynamic.decay * (start - parameter))
 
     def _cached(self, hidden: Tensor, targets: Tensor, losses: Tensor) -> Tensor:
         """Losses under the mixture; position t sees the ``size`` states before it."""

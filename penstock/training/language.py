@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -189,19 +188,22 @@ class SentenceTask(Task):
         self.model, self._settings, self._eos = model, settings, tokeniser.eos_id
         self._train, self._valid = train, valid
         self.updates_per_epoch = sum(1 for _ in self._batches(train, 0))
-        self._epoch, self._next = 0, 0
-        self._iterator: Iterator[Any] = iter(())
+        self.begin_epoch(0)
 
     def begin_epoch(self, epoch: int) -> None:
-        self._epoch, self._next = epoch, 0
-        self._iterator = self._batches(self._train, epoch)
+        self._iterator = enumerate(self._batches(self._train, epoch))
+        self._current: tuple[int, Any] = (-1, None)
 
     def loss(self, update: int) -> tuple[Tensor, int]:
-        inputs, targets, lengths = next(islice(self._iterator, update - self._next, None))
-        self._next = update + 1
+        while self._current[0] < update:  # a search asks for the same update several times
+            self._current = next(self._iterator)
+        inputs, targets, lengths = self._current[1]
         hidden, _ = self.model(inputs, lengths=lengths)
         tokens = int(lengths.sum())
         return self.model.loss(hidden, targets) / tokens, tokens
+
+    def restore(self, carry: dict[str, Tensor]) -> None:
+        """Nothing is carried: every sentence starts from the first state."""
 
     def validate(self) -> dict[str, float]:
         """Mean loss over the validation sentences."""

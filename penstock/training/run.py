@@ -90,7 +90,7 @@ def train_language(
     store.write_description(folder, model, extra)
     summary = fit(task, model, settings, folder, gradients=named_gradients(model), progress=shown)
     store.save_weights(folder, model)
-    results = {
+    results: dict[str, Perplexity] = {
         part: perplexity(model, tokeniser, corpora[part], alone=settings.sentences)
         for part in ("valid", "test")
         if part in corpora

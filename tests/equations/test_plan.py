@@ -173,11 +173,18 @@ def test_regrouped_program_keeps_names_and_comments():
 
 
 def test_description_says_what_runs_when():
-    text = "h = tanh(W @ x + U @ h[t-1])\ny = V @ h + (A - A.T) @ x\nreturn y"
-    assert describe(plan(parse(text))) == (
-        "once, from the weights alone: 2 element-wise\n"
-        "before the loop, for all steps at once: 2 products [W] @ x (H x D)"
-    ) or True
+    text = """
+    h = tanh(W @ x + U @ h[t-1])
+    y = V @ h + (A - A.T) @ W_y @ x + (U_p @ (b * h))
+    return y
+    """
+    assert describe(plan(parse(text))).split("\n") == [
+        "once, from the weights alone: 3 element-wise",
+        "before the loop, for all steps at once: 1 product [W ...] @ x (2H x D)",
+        "in every step: 1 product [U] @ h[t-1] (H x H); 2 element-wise",
+        "after the loop, for all steps at once: 2 products [V] @ h (H x H), [U_p] @ (...) (H x H); "
+        "3 element-wise",
+    ]
 
 
 def test_dropped_matrices_still_make_one_product():
