@@ -57,7 +57,7 @@ def _head(report: ReportData) -> str:
         f"<header><h1>{_text(report.title)}</h1>\n"
         f'<p class="quiet">{_text(report.subtitle)}</p></header>\n'
         f'<dl class="results">{results}</dl>\n'
-        f'<p class="quiet">{_text(report.definition)}</p>'
+        f'<p class="quiet definition">{_text(report.definition)}</p>'
     )
 
 

@@ -35,6 +35,7 @@ h2 {
 h3 { margin: 0 0 0.5rem; font-size: 1rem; }
 p { margin: 0.5rem 0; max-width: 46rem; }
 .quiet, figcaption { color: var(--muted); font-size: 0.9rem; }
+.definition { max-width: none; white-space: pre-line; }
 .results {
   display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: 0.75rem;
   margin: 1.5rem 0 1rem; padding: 0;
@@ -43,7 +44,7 @@ p { margin: 0.5rem 0; max-width: 46rem; }
 .results dt { color: var(--muted); font-size: 0.8rem; }
 .results dd { margin: 0; font-size: 0.8rem; color: var(--muted); }
 .results dd.number {
-  font-size: 1.6rem; line-height: 1.3; color: var(--ink); font-variant-numeric: tabular-nums;
+  font-size: 1.5rem; line-height: 1.4; white-space: nowrap; color: var(--ink); font-variant-numeric: tabular-nums;
 }
 .figures {
   display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr));

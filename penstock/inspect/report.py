@@ -43,7 +43,7 @@ def gather(run: LanguageRun, *, compared: Sequence[LanguageRun] = (), seed: int 
         title=_title(program),
         subtitle=_subtitle(run),
         results=tuple(_results(run)),
-        definition=" · ".join(f"{_name(p)}: {cost.signature}" for p, cost in run.results.items()),
+        definition="\n".join(f"{_name(p)}: {cost.signature}" for p, cost in run.results.items()),
         equations=equations(program),
         citation=_citation(program),
         pictures=tuple(_pictures(run, view, compared)),
@@ -58,8 +58,8 @@ def gather(run: LanguageRun, *, compared: Sequence[LanguageRun] = (), seed: int 
 def _pictures(run: LanguageRun, view: View, compared: Sequence[LanguageRun]) -> Iterator[Picture]:
     records = read(run.folder / METRICS)
     if compared:
-        curves = [(one.model.program.name, read(one.folder / METRICS)) for one in compared]
-        yield from progress.comparison(curves)
+        logs = [read(one.folder / METRICS) for one in compared]
+        yield from progress.comparison(list(zip(_labels(compared), logs, strict=True)))
     yield from progress.training(records, clip=run.settings.clip_norm)
     yield from view.difficulty(token_counts(run.corpora["train"].ids, run.tokeniser.vocab_size))
     yield from view.inside()
@@ -69,9 +69,15 @@ def _rows(compared: Sequence[LanguageRun]) -> Iterator[Run]:
     """The table of runs, under a model that finds every token as likely as any other."""
     if compared:
         yield Run("untrained", float(compared[0].tokeniser.vocab_size))
-    for run in compared:
+    for label, run in zip(_labels(compared), compared, strict=True):
         cost = run.results.get("test") or run.results["valid"]
-        yield Run(run.model.program.name, cost.perplexity, _parameters(run), _speed(run))
+        yield Run(label, cost.perplexity, _parameters(run), _speed(run))
+
+
+def _labels(compared: Sequence[LanguageRun]) -> list[str]:
+    """What runs are called: by their cells, or by their folders where cells repeat."""
+    cells = [run.model.program.name for run in compared]
+    return cells if len(set(cells)) == len(cells) else [run.folder.name for run in compared]
 
 
 def _results(run: LanguageRun) -> Iterator[Result]:
@@ -135,11 +141,13 @@ def _notes(view: View, name: str) -> str:
 def _duration(seconds: float) -> str:
     """Seconds as people say them.
 
-    >>> _duration(42.3), _duration(754), _duration(7322)
-    ('42 s', '12 min 34 s', '2 h 02 min')
+    >>> [_duration(seconds) for seconds in (42.3, 154, 2000, 7322)]
+    ['42 s', '2 min 34 s', '33 min', '2 h 02 min']
     """
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
+    if minutes < 10:
+        return f"{minutes} min {rest:02d} s"
     hours, left = divmod(minutes, 60)
-    return f"{hours} h {left:02d} min" if hours else f"{minutes} min {rest:02d} s"
+    return f"{hours} h {left:02d} min" if hours else f"{minutes} min"

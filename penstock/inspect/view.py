@@ -26,7 +26,7 @@ _STREAM = 500
 _SHOWN_LAYERS = 4
 # Tokens of a sample, and most words of a sentence under a heat map, by kind of token.
 _LENGTHS = {"word": (60, 24), "bpe": (90, 28), "unigram": (90, 28)}
-_SPELT = (300, 40)
+_SPELT = (240, 40)
 
 
 class View:

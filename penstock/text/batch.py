@@ -11,7 +11,7 @@ import torch
 from penstock.errors import ConfigError, ShapeError
 from penstock.text.tokenise import Ids
 
-__all__ = ["PAD", "Sentences", "columns", "sentences", "window"]
+__all__ = ["PAD", "Sentences", "columns", "count_sentences", "sentences", "window"]
 
 PAD = -1
 """Target where a sentence has ended: no token, not to be counted."""
@@ -93,6 +93,15 @@ def sentences(
     firsts = random.permutation(np.arange(0, len(order), batch_size))
     batches = (order[first : first + batch_size] for first in firsts)
     return (_padded(ids, eos_id, starts[batch], stops[batch]) for batch in batches)
+
+
+def count_sentences(ids: Ids, eos_id: int) -> int:
+    """How many sentences :func:`sentences` finds in a text.
+
+    >>> count_sentences(np.array([5, 6, 0, 7, 0, 8]), eos_id=0)
+    3
+    """
+    return len(_stops(ids, eos_id))
 
 
 def _stops(ids: Ids, eos_id: int) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable
-from dataclasses import asdict, astuple, dataclass
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,49 +14,15 @@ import numpy as np
 
 from penstock.errors import DataError
 from penstock.files import open_atomic
+from penstock.text.parallel import encoded, process_count
 from penstock.text.read import Paths, Progress, read_blocks, resolve
+from penstock.text.statistics import Statistics
 from penstock.text.tokenise import Ids, Tokeniser
 
 __all__ = ["Corpus", "Statistics"]
 
 _FORMAT = 1
 _CHUNK = 1 << 24
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """What a text holds.
-
-    Attributes:
-        tokens: tokens, the ``<eos>`` of each line among them.
-        lines: lines.
-        words: stretches between white space, whatever the tokeniser.
-        characters: code points, the end of each line counted as one.
-        bytes: the same in UTF-8.
-        unknown: tokens that are ``<unk>``, whether the text says so or the vocabulary lacks them.
-    """
-
-    tokens: int = 0
-    lines: int = 0
-    words: int = 0
-    characters: int = 0
-    bytes: int = 0
-    unknown: int = 0
-
-    @classmethod
-    def of(cls, text: str, ids: Ids, tokeniser: Tokeniser) -> Statistics:
-        """The counts of one block of whole lines and its ids."""
-        return cls(
-            tokens=len(ids),
-            lines=text.count("\n"),
-            words=len(text.split()),
-            characters=len(text),
-            bytes=len(text) if text.isascii() else len(text.encode(errors="replace")),
-            unknown=0 if tokeniser.unk_id is None else int((ids == tokeniser.unk_id).sum()),
-        )
-
-    def __add__(self, other: Statistics) -> Statistics:
-        return Statistics(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
 class Corpus:
@@ -82,7 +49,7 @@ class Corpus:
     ) -> Corpus:
         """The text of the files, from ``folder/name.ids`` if that was made from them as they are.
 
-        Otherwise the text is streamed, tokenised and kept there, with ``folder/name.json`` telling
+        Otherwise the text is streamed, tokenised (a long one by several processes) and kept there, with ``folder/name.json`` telling
         what it was made from (names, sizes and times of the files, the tokeniser's fingerprint)
         and a checksum, so that a damaged file is made anew.  One process at a time may build.
 
@@ -172,10 +139,11 @@ def _written(
 ) -> tuple[Statistics, int]:
     """Write the ids of the files to ``store``; what the text holds, and the checksum of the ids."""
     statistics, checksum = Statistics(), 0
-    with open_atomic(store) as stream:
-        for text in read_blocks(files, progress=progress):
-            ids = tokeniser.encode_text(text)
-            statistics += Statistics.of(text, ids, tokeniser)
+    processes = process_count(sum(file.stat().st_size for file in files), tokeniser)
+    parts = encoded(read_blocks(files, progress=progress), tokeniser, processes)
+    with open_atomic(store) as stream, closing(parts):
+        for ids, counts in parts:
+            statistics += counts
             checksum = zlib.crc32(ids.data, checksum)
             stream.write(ids.data)
     return statistics, checksum

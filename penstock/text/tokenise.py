@@ -18,7 +18,7 @@ import tokenizers
 
 from penstock.errors import ConfigError, DataError, unknown
 from penstock.files import open_atomic
-from penstock.text.read import Paths, read_blocks
+from penstock.text.read import Paths, Progress, read_blocks
 
 __all__ = ["EOS", "UNK", "Ids", "Tokeniser", "nothing_in_it"]
 
@@ -47,6 +47,8 @@ class Tokeniser(ABC):
     """Piece that ends a line and, where a text may hold the unknown, the one that stands for it."""
     smallest: ClassVar[int]
     """Least vocabulary with which anything can be said."""
+    threaded: ClassVar[bool] = False
+    """Whether :meth:`encode_text` keeps every processor busy by itself."""
 
     def __init_subclass__(cls, *, kind: str = "") -> None:
         if kind:
@@ -65,7 +67,12 @@ class Tokeniser(ABC):
 
     @staticmethod
     def train(
-        paths: Paths, kind: str = "word", *, vocab_size: int | None = None, min_count: int = 1
+        paths: Paths,
+        kind: str = "word",
+        *,
+        vocab_size: int | None = None,
+        min_count: int = 1,
+        progress: Progress | None = None,
     ) -> Tokeniser:
         """The tokeniser of ``kind`` for the text of the files, which is streamed.
 
@@ -76,12 +83,13 @@ class Tokeniser(ABC):
             vocab_size: most tokens to have, ``<eos>`` and ``<unk>`` counted; by default all words
                 or characters, and 8192 pieces.
             min_count: least occurrences of a word or character, or of a pair to be merged.
+            progress: called after each block with the bytes read and the bytes there are.
 
         Raises:
             ConfigError: for an unknown kind, or a size that kind cannot have.
             DataError: for a file that cannot be read, or a text without a token.
         """
-        return _learned(read_blocks(paths), kind, vocab_size, min_count)
+        return _learned(read_blocks(paths, progress=progress), kind, vocab_size, min_count)
 
     @staticmethod
     def from_lines(

@@ -1,23 +1,16 @@
-"""Training a language model: its settings, its task, and the folder it leaves."""
+"""The settings of a language model, and the model and task they describe."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from torch import Tensor
 
 from penstock.cells import as_program
 from penstock.equations import Program, transform
 from penstock.errors import ConfigError
 from penstock.models.language import LanguageModel
-from penstock.text import Corpus, Tokeniser, columns, sentences, window
-from penstock.training.bptt import TruncatedBPTT
-from penstock.training.evaluate import sentence_losses
+from penstock.text import Corpus, Tokeniser
 from penstock.training.settings import TrainingSettings, option
-from penstock.training.task import Task
+from penstock.training.text_tasks import SentenceTask, StreamTask, TextTask
 
 __all__ = ["LanguageSettings", "build_model", "build_task"]
 
@@ -115,106 +108,7 @@ def build_task(
     tokeniser: Tokeniser,
     train: Corpus,
     valid: Corpus,
-) -> Task:
+) -> TextTask:
     """Streams of running text, or sentences that stand alone."""
     kind = SentenceTask if settings.sentences else StreamTask
-    return kind(model, settings, tokeniser, train.ids, valid.ids)
-
-
-class _Columns:
-    """A text cut into columns, for :class:`TruncatedBPTT`."""
-
-    def __init__(self, ids: np.ndarray, batch_size: int) -> None:
-        self._columns = columns(ids, batch_size)
-        self.batch, self.steps = batch_size, self._columns.shape[1] - 1
-
-    def __call__(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        return window(self._columns, start, stop)
-
-
-class StreamTask(Task):
-    """Running text in parallel streams, the state carried from update to update."""
-
-    def __init__(
-        self,
-        model: LanguageModel,
-        settings: LanguageSettings,
-        tokeniser: Tokeniser,
-        train: np.ndarray,
-        valid: np.ndarray,
-    ) -> None:
-        self.model = model
-        self._train = _Columns(train, settings.batch_size)
-        self._valid = _Columns(valid, max(1, min(settings.batch_size, len(valid) // 100)))
-        self._bptt = TruncatedBPTT(model, self._train, settings.k1, settings.k2 or settings.k1)
-        self.updates_per_epoch = self._bptt.updates
-
-    def begin_epoch(self, epoch: int) -> None:
-        self._bptt.begin()
-
-    def loss(self, update: int) -> tuple[Tensor, int]:
-        return self._bptt.loss(update)
-
-    def carry(self) -> dict[str, Tensor]:
-        return self._bptt.carry()
-
-    def restore(self, carry: dict[str, Tensor]) -> None:
-        self._bptt.restore(carry)
-
-    def validate(self) -> dict[str, float]:
-        """Mean loss over the validation text, read in parallel streams as in training."""
-        nats, tokens, state = 0.0, 0, None
-        for start in range(0, self._valid.steps, 64):
-            stop = min(start + 64, self._valid.steps)
-            inputs, targets = self._valid(start, stop)
-            hidden, state = self.model(inputs, state)
-            nats += float(self.model.losses(hidden, targets).double().sum())
-            tokens += targets.numel()
-        loss = nats / tokens
-        return {"loss": loss, **self.figures(loss)}
-
-
-class SentenceTask(Task):
-    """Sentences that stand alone, in shuffled batches of like length."""
-
-    def __init__(
-        self,
-        model: LanguageModel,
-        settings: LanguageSettings,
-        tokeniser: Tokeniser,
-        train: np.ndarray,
-        valid: np.ndarray,
-    ) -> None:
-        self.model, self._settings, self._eos = model, settings, tokeniser.eos_id
-        self._train, self._valid = train, valid
-        self.updates_per_epoch = sum(1 for _ in self._batches(train, 0))
-        self.begin_epoch(0)
-
-    def begin_epoch(self, epoch: int) -> None:
-        self._iterator = enumerate(self._batches(self._train, epoch))
-        self._current: tuple[int, Any] = (-1, None)
-
-    def loss(self, update: int) -> tuple[Tensor, int]:
-        while self._current[0] < update:  # a search asks for the same update several times
-            self._current = next(self._iterator)
-        inputs, targets, lengths = self._current[1]
-        hidden, _ = self.model(inputs, lengths=lengths)
-        tokens = int(lengths.sum())
-        return self.model.loss(hidden, targets) / tokens, tokens
-
-    def restore(self, carry: dict[str, Tensor]) -> None:
-        """Nothing is carried: every sentence starts from the first state."""
-
-    def validate(self) -> dict[str, float]:
-        """Mean loss over the validation sentences."""
-        nats, tokens = 0.0, 0
-        for inputs, targets, lengths in self._batches(self._valid, 0):
-            losses = sentence_losses(self.model, inputs, targets, lengths)
-            nats += float(losses.double().sum())
-            tokens += int(lengths.sum())
-        loss = nats / tokens
-        return {"loss": loss, **self.figures(loss)}
-
-    def _batches(self, ids: np.ndarray, epoch: int) -> Iterator[Any]:
-        size, seed = self._settings.batch_size, self._settings.seed
-        return sentences(ids, self._eos, size, seed=seed, epoch=epoch)
+    return kind(model, settings, tokeniser.eos_id, train.ids, valid.ids)

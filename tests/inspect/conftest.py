@@ -49,7 +49,10 @@ def make_run(tmp_path):
         tokeniser = Tokeniser.from_lines(lines, tokens, vocab_size=size)
         settings = LanguageSettings(cell=cell, tokens=tokens, **{"hidden": "6", **options})
         model = build_model(settings, tokeniser.vocab_size)
-        corpora = {part: Corpus.from_lines(lines, tokeniser) for part in ("train", "valid", "test")}
+        corpora = {
+            part: Corpus.from_lines(text, tokeniser)
+            for part, text in (("train", lines), ("valid", LINES[:3]), ("test", LINES))
+        }
         results = {part: perplexity(model, tokeniser, corpora[part]) for part in ("valid", "test")}
         folder = tmp_path / name
         folder.mkdir()

@@ -137,7 +137,7 @@ def test_texts_of_a_few_tokens(make_run, lines):
 
 @pytest.mark.usefixtures("blank_figures")
 def test_surprisal_is_that_of_the_text(make_run):
-    run = make_run("lstm", copies=1)
+    run = make_run("lstm")
     passage = gather(run).passage
     cost, tokens = run.results["test"], run.tokeniser.tokens
     assert [token for token, _ in passage] == [tokens[id] for id in run.corpora["test"].ids]
@@ -153,14 +153,16 @@ def test_samples_have_no_unknown_word(make_run):
 
 @pytest.mark.usefixtures("blank_figures")
 def test_runs_are_compared(make_run):
-    runs = [make_run("elman", name="a"), make_run("gru", name="b"), make_run("gru", name="c")]
+    runs = [make_run("elman", name="a"), make_run("gru", name="b"), make_run("lstm", name="c")]
     report = gather(runs[1], compared=runs)
-    assert [row.name for row in report.runs] == ["untrained", "elman", "gru", "gru"]
+    assert [row.name for row in report.runs] == ["untrained", "elman", "gru", "lstm"]
     assert report.runs[0] == Run("untrained", runs[0].tokeniser.vocab_size)
     assert report.runs[1].perplexity == runs[0].results["test"].perplexity
     page = read_page(runs[1].folder, report)
     assert page.tags.count("tr") == 5
     assert page.tags.count("figure") == 9
+    again = gather(runs[1], compared=[runs[1], replace(runs[1], folder=runs[0].folder)])
+    assert [row.name for row in again.runs] == ["untrained", "b", "a"]
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.tolerances import assert_close
 from torch.nn.functional import cross_entropy
 
 from penstock.errors import ConfigError
 from penstock.models.language import LanguageModel
 from penstock.training.bptt import TruncatedBPTT
+from tests.tolerances import assert_close
 
 V, E, B, T = 6, 4, 3, 23
 RATE = 0.7  # large, so that states computed before and after an update differ
@@ -139,10 +139,10 @@ def descend(model, found):
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if not name.endswith("flat"):
-                parameter -= RATE * found[name]
+                parameter.sub_(RATE * found[name])
         for layer in range(model.recurrent.num_layers):
             for name, view in model.recurrent.weights(layer).items():
-                view -= RATE * found[f"{layer}.{name}"]
+                view.sub_(RATE * found[f"{layer}.{name}"])
 
 
 @pytest.mark.parametrize("name", MODELS)

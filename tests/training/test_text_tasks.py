@@ -1,0 +1,68 @@
+"""Streams and sentences: every token once, resumable, searchable by L-BFGS."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from penstock.text import Corpus, Tokeniser
+from penstock.training import fit, seed_everything
+from penstock.training.language import LanguageSettings, build_model, build_task
+from penstock.training.text_tasks import SentenceTask, StreamTask
+
+LINES = [" ".join("abcde"[(i * j) % 5] for j in range(2 + i % 4)) for i in range(40)]
+
+
+def task_with(**options):
+    settings = LanguageSettings(hidden="5", batch_size=4, k1=6, **options)
+    tokeniser = Tokeniser.from_lines(LINES)
+    corpus = Corpus.from_lines(LINES, tokeniser)
+    seed_everything(1)
+    model = build_model(settings, tokeniser.vocab_size).double()
+    return build_task(model, settings, tokeniser, corpus, corpus), model, corpus, settings
+
+
+def test_the_settings_choose_the_task():
+    assert isinstance(task_with()[0], StreamTask)
+    assert isinstance(task_with(sentences=True)[0], SentenceTask)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_an_epoch_covers_the_text(alone):
+    task, _, corpus, settings = task_with(sentences=alone)
+    task.begin_epoch(0)
+    tokens = sum(task.loss(update)[1] for update in range(task.updates_per_epoch))
+    streams = len(corpus) // settings.batch_size * settings.batch_size - settings.batch_size
+    assert tokens == (len(corpus) if alone else streams)
+
+
+def test_validation_of_sentences_is_the_mean_over_their_tokens():
+    task, model, corpus, _ = task_with(sentences=True)
+    task.begin_epoch(0)
+    parts = [task.loss(update) for update in range(task.updates_per_epoch)]
+    mean = sum(float(loss.detach()) * count for loss, count in parts) / len(corpus)
+    model.eval()
+    with torch.no_grad():
+        assert task.validate()["loss"] == pytest.approx(mean)
+
+
+def test_validation_leaves_the_carried_state_alone():
+    task, model, _, _ = task_with(k2=9)
+    task.begin_epoch(0)
+    task.loss(0)
+    before = {name: value.clone() for name, value in task.carry().items()}
+    model.eval()
+    with torch.no_grad():
+        task.validate()
+    assert all(torch.equal(before[name], value) for name, value in task.carry().items())
+
+
+@pytest.mark.parametrize("optimiser", ["lbfgs", "cg"])
+@pytest.mark.parametrize("alone", [False, True])
+def test_small_problems_by_search(optimiser, alone, tmp_path):
+    task, model, _, settings = task_with(
+        sentences=alone, optimiser=optimiser, lr=0.5, epochs=2, clip_norm=0.0
+    )
+    with torch.no_grad():
+        start = task.validate()["loss"]
+    assert fit(task, model, settings, tmp_path).best_loss < start
