@@ -44,7 +44,8 @@ p { margin: 0.5rem 0; max-width: 46rem; }
 .results dt { color: var(--muted); font-size: 0.8rem; }
 .results dd { margin: 0; font-size: 0.8rem; color: var(--muted); }
 .results dd.number {
-  font-size: 1.5rem; line-height: 1.4; white-space: nowrap; color: var(--ink); font-variant-numeric: tabular-nums;
+  font-size: 1.5rem; line-height: 1.4; white-space: nowrap;
+  color: var(--ink); font-variant-numeric: tabular-nums;
 }
 .figures {
   display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr));

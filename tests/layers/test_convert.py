@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from tolerances import assert_close
@@ -45,26 +47,17 @@ def run(module, xs, state):
     return [ys, *end, *(leaf.grad for leaf in leaves)]
 
 
-def theirs_by_our_names(module, layer):
-    """PyTorch's gradients as ours: the two biases of a gate have the same one."""
-    layer = Recurrent.from_torch(module) if layer is None else layer
-    mirror = type(module)(
-        module.input_size,
-        module.hidden_size,
-        module.num_layers,
-        bidirectional=module.bidirectional,
-        proj_size=module.proj_size,
-        **({"nonlinearity": module.nonlinearity} if isinstance(module, nn.RNN) else {}),
-    ).to(next(module.parameters()).dtype)
-    for name, parameter in mirror.named_parameters():
-        theirs = getattr(module, name, None)
-        is_sum = name.startswith("bias_hh") and not isinstance(module, nn.GRU)
-        with torch.no_grad():
-            parameter.zero_()
-            if theirs is not None and not is_sum:
-                parameter.copy_(theirs.grad)
-            if isinstance(module, nn.GRU) and name.startswith("bias_hh"):
-                parameter[: 2 * module.hidden_size] = 0
+def gradients_by_our_names(module):
+    """A layer whose weights are PyTorch's gradients; two biases of one gate have the same."""
+    mirror = copy.deepcopy(module)
+    with torch.no_grad():
+        for (name, ours), theirs in zip(
+            mirror.named_parameters(), module.parameters(), strict=True
+        ):
+            ours.copy_(theirs.grad)
+            if name.startswith("bias_hh"):
+                apart = 2 * module.hidden_size if isinstance(module, nn.GRU) else None
+                ours[:apart] = 0
     return Recurrent.from_torch(mirror)
 
 
@@ -88,7 +81,7 @@ def test_from_torch_and_back(module, options, stack, kind):
     assert layer.stack[0].flat.dtype == TYPES[kind]
     check_parity(module, layer, kind)
     if stack.get("bias", True):
-        expected = theirs_by_our_names(module, layer)
+        expected = gradients_by_our_names(module)
         for index in range(module.num_layers):
             for way in range(layer.directions):
                 gradients = layer.weights(index, way, grad=True)

@@ -14,7 +14,7 @@ LINES = [" ".join("abcde"[(i * j) % 5] for j in range(2 + i % 4)) for i in range
 
 
 def task_with(**options):
-    settings = LanguageSettings(hidden="5", batch_size=4, k1=6, **options)
+    settings = LanguageSettings(**({"hidden": "5", "batch_size": 4, "k1": 6} | options))
     tokeniser = Tokeniser.from_lines(LINES)
     corpus = Corpus.from_lines(LINES, tokeniser)
     seed_everything(1)
@@ -60,9 +60,10 @@ def test_validation_leaves_the_carried_state_alone():
 @pytest.mark.parametrize("optimiser", ["lbfgs", "cg"])
 @pytest.mark.parametrize("alone", [False, True])
 def test_small_problems_by_search(optimiser, alone, tmp_path):
-    task, model, _, settings = task_with(
-        sentences=alone, optimiser=optimiser, lr=0.5, epochs=2, clip_norm=0.0
-    )
+    """One update an epoch sees the whole text, as a search needs."""
+    whole = {"batch_size": 40 if alone else 4, "k1": 1000, "epochs": 3, "clip_norm": 0.0}
+    task, model, _, settings = task_with(sentences=alone, optimiser=optimiser, lr=0.5, **whole)
+    assert task.updates_per_epoch == 1
     with torch.no_grad():
         start = task.validate()["loss"]
     assert fit(task, model, settings, tmp_path).best_loss < start
