@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
-
-HERE = Path(__file__).parent
-# Helpers such as strategies, tolerances and cells/by_hand are imported by their own name.
-sys.path += [str(HERE), *(str(room) for room in HERE.iterdir() if room.is_dir())]
-
 
 settings.register_profile(
     "suite",

@@ -80,8 +80,8 @@ def run(program: Program, weights, xs, state, noise=None):
                 is_number = op.op == "constant"
                 values.append(np.float64(op.value) if is_number else COMPUTE[op.op](*args))
         named = {name: values[index] for name, index in program.indices.items()} | {"x": x}
-        for name in traces:
-            traces[name].append(named[name])
+        for name, values_so_far in traces.items():
+            values_so_far.append(named[name])
         outputs.append(named[program.output])
         before = state
         state = {

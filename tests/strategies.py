@@ -173,8 +173,7 @@ def equations(draw, *, random: bool = False) -> str:
 def _declarations(shapes: dict[str, tuple[str, ...]]) -> list[str]:
     words = {(): "scalar", ("H",): "H", ("P",): "P", ("D",): "D"}
     return [
-        f"{name}: {words.get(shape) or '({}, {})'.format(*shape)}"
-        for name, shape in shapes.items()
+        f"{name}: {words.get(shape) or '({}, {})'.format(*shape)}" for name, shape in shapes.items()
     ]
 
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+
+from penstock.text import Progress
 
 __all__ = ["bar"]
 
 
 @contextmanager
-def bar(title: str, total: int, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
-    """Give a function that is told how much has been done since it was told last."""
+def bar(title: str, *, quiet: bool = False) -> Iterator[Progress]:
+    """Give a function that is told how much has been done, and of how much.
+
+    The bar appears when it is told first, on a terminal only, and is gone at the end.
+    """
     if quiet or not sys.stderr.isatty():
-        yield lambda done: None
+        yield lambda done, total: None
         return
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress as Bar
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(title, total=total)
-        yield lambda done: progress.update(task, advance=done)
+    with Bar(console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(title, total=None, visible=False)
+        yield lambda done, total: shown.update(task, completed=done, total=total, visible=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import textwrap
 from typing import Annotated
 
@@ -13,10 +14,13 @@ from penstock.cli.options import Json
 from penstock.equations import render
 from penstock.equations.describe import describe
 from penstock.equations.plan import plan
+from penstock.errors import ConfigError
 
 __all__ = ["cells"]
 
 _SIZE = 100
+_WIDE = 240
+"""Characters of a line of the list where it goes to a file or a program."""
 
 
 def cells(
@@ -28,6 +32,8 @@ def cells(
 ) -> None:
     """List the cells, or show one: equations, weights, what runs in every step."""
     if not name:
+        if latex or graph:
+            raise ConfigError("cells: expected the name of a cell with --latex or --graph.")
         _list(as_json)
         return
     cell = CELLS[name]
@@ -53,7 +59,8 @@ def count(cell: type[Cell], input_size: int = _SIZE, hidden_size: int = _SIZE) -
 
 def _list(as_json: bool) -> None:
     if as_json:
-        print(json.dumps([_facts(cell) for cell in CELLS.values()]))
+        for cell in CELLS.values():
+            print(json.dumps(_facts(cell)))
         return
     from rich.console import Console
     from rich.table import Table
@@ -65,7 +72,8 @@ def _list(as_json: bool) -> None:
     table.add_column("source")
     for name, cell in CELLS.items():
         table.add_row(name, f"{count(cell):,}", cell.title(), cell.citation())
-    Console(markup=False, highlight=False).print(table)
+    width = None if sys.stdout.isatty() else _WIDE
+    Console(markup=False, highlight=False, width=width).print(table)
 
 
 def _facts(cell: type[Cell]) -> dict[str, object]:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
-from penstock.cli.options import Json, Quiet, Threads, use_threads
+from penstock.cli.options import Folder, Json, Quiet, Threads, print_json, use_threads
 
 __all__ = ["evaluate"]
-
-Folder = Annotated[Path, typer.Argument(help="folder of a model")]
 
 
 def evaluate(
     folder: Folder,
     *,
     test: Annotated[list[Path], typer.Option(help="text file, plain, .gz or .xz; repeatable")],
-    sentences: Annotated[bool, typer.Option(help="every line stands alone")] = False,
+    sentences: Annotated[bool, typer.Option("--sentences", help="every line stands alone")] = False,
     cache: Annotated[int, typer.Option(min=0, help="words of a continuous cache (0: none)")] = 0,
     theta: Annotated[float, typer.Option(help="sharpness of the cache")] = 0.3,
     cache_weight: Annotated[float, typer.Option(help="share of the cache")] = 0.1,
@@ -32,27 +30,32 @@ def evaluate(
 ) -> None:
     """Perplexity of a text, with its definition."""
     from penstock.cli.bar import bar
-    from penstock.models import store
-    from penstock.text import Corpus, Tokeniser, read_lines
+    from penstock.text import Corpus
     from penstock.training.evaluate import Cache, Dynamic
+    from penstock.training.folder import load_language
     from penstock.training.run import perplexity
 
     use_threads(threads)
-    model, tokeniser = store.load_model(folder), Tokeniser.load(folder)
-    corpus = Corpus.from_lines(read_lines(list(test)), tokeniser)
-    corpus.check_known(", ".join(map(str, test)))
-    with bar("evaluating", len(corpus), quiet=quiet) as advance:
-        found = perplexity(
-            model,
-            tokeniser,
-            corpus,
-            alone=sentences,
-            cache=Cache(cache, theta, cache_weight) if cache else None,
-            dynamic=Dynamic(dynamic, dynamic_steps, dynamic_decay) if dynamic else None,
-            advance=advance,
-        )
+    recent = Cache(cache, theta, cache_weight) if cache else None
+    trained = Dynamic(dynamic, dynamic_steps, dynamic_decay) if dynamic else None
+    model, tokeniser = load_language(folder)
+    # The ids go through a file, so that a text of any size is read in little memory.
+    with TemporaryDirectory(prefix="penstock-", ignore_cleanup_errors=True) as place:
+        with bar("tokenising", quiet=quiet) as told:
+            corpus = Corpus.build(test, tokeniser, place, "test", progress=told)
+        corpus.check_known(", ".join(map(str, test)))
+        with bar("evaluating", quiet=quiet) as told:
+            found = perplexity(
+                model,
+                tokeniser,
+                corpus,
+                alone=sentences,
+                cache=recent,
+                dynamic=trained,
+                progress=told,
+            )
     if as_json:
-        print(json.dumps(found.as_dict()))
+        print_json(found.as_dict())
         return
     print(f"perplexity          {found.perplexity:.2f}")
     print(f"nats per token      {found.nats_per_token:.4f}")

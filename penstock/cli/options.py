@@ -3,22 +3,47 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Mapping
+from dataclasses import Field, fields
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
-__all__ = ["FileList", "Json", "Quiet", "Threads", "use_threads", "with_settings"]
+__all__ = [
+    "LARGEST",
+    "FileList",
+    "Folder",
+    "Json",
+    "Quiet",
+    "Threads",
+    "print_json",
+    "use_threads",
+    "with_settings",
+]
+
+LARGEST = 2**63 - 1
+"""Largest whole number that PyTorch takes."""
+_METAVARS = {bool: None, int: "N", float: "X", str: "TEXT"}
 
 FileList = Annotated[
-    list[Path] | None, typer.Option(help="text file, plain, .gz or .xz; repeatable")
+    list[Path] | None,
+    typer.Option(metavar="FILE", help="text file, plain, .gz or .xz; repeatable"),
 ]
+Folder = Annotated[Path, typer.Argument(help="folder of a model")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object for programs")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
-Threads = Annotated[int, typer.Option(min=0, help="processor threads (0: as PyTorch chooses)")]
+Threads = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=1024,
+        metavar="N",
+        help="processor threads (0: as PyTorch chooses)",
+        show_default=False,
+    ),
+]
 
 
 def with_settings(kind: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -34,7 +59,7 @@ def with_settings(kind: type) -> Callable[[Callable[..., Any]], Callable[..., An
             for parameter in inspect.signature(command).parameters.values()
             if parameter.name != "given"
         ]
-        options = [_option(item) for item in fields(kind)]
+        options = [_option(item) for item in _own_first(kind)]
         names = {option.name for option in options}
 
         @wraps(command)
@@ -59,12 +84,26 @@ def use_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def _option(item: Any) -> inspect.Parameter:
+def print_json(record: Mapping[str, Any]) -> None:
+    """One object on one line of stdout."""
+    from penstock.training.card import json_text
+
+    print(json_text(record))
+
+
+def _own_first(kind: type) -> list[Field[Any]]:
+    """The fields of a dataclass, those it adds to its base before the base's."""
+    return sorted(fields(kind), key=lambda item: item.name not in kind.__annotations__)
+
+
+def _option(item: Field[Any]) -> inspect.Parameter:
     kind = type(item.default)
     flag = "--" + item.name.replace("_", "-")
     names = [f"{flag}/--no{flag[1:]}"] if kind is bool else [flag]
-    shown = item.default if item.default != "" else "none"
-    info = typer.Option(*names, help=f"{item.metadata['help']} [{shown}]", show_default=False)
+    choices = item.metadata.get("choices")
+    parts = [item.metadata["help"], f": {', '.join(sorted(choices))}" if choices else ""]
+    parts += [] if kind is bool else [f" [{item.default}]"]
+    info = typer.Option(*names, help="".join(parts), show_default=False, metavar=_METAVARS[kind])
     return inspect.Parameter(
         item.name,
         inspect.Parameter.KEYWORD_ONLY,

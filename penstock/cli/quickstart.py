@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from penstock.cli.generate import text_of
-from penstock.cli.options import Json, Quiet, Threads, use_threads
+from penstock.cli.options import Json, Quiet, Threads, print_json, use_threads
 
 if TYPE_CHECKING:
     from penstock.training.run import LanguageRun
@@ -44,6 +44,7 @@ def quickstart(
 ) -> None:
     """Train language models on the prose every Python carries, compare cells, write text."""
     from penstock.cells import CELLS
+    from penstock.cli.bar import bar
     from penstock.inspect.report import gather, write_report
     from penstock.text import write_prose
     from penstock.training.language import LanguageSettings
@@ -60,13 +61,14 @@ def quickstart(
         if not quiet:
             print(f"training {name} on the Python language reference", file=sys.stderr)
         settings = settings_from(LanguageSettings, SETTINGS, {"cell": name, "epochs": epochs})
-        runs.append(train_language(texts, settings, out / name, progress(quiet=quiet)))
+        shown, watch = progress(quiet=quiet), partial(bar, quiet=quiet)
+        runs.append(train_language(texts, settings, out / name, shown, watch))
     best = min(runs, key=lambda run: run.results["test"].perplexity)
     rows = [_untrained(best), *(_row(run) for run in runs)]
     report = write_report(out, gather(best, compared=runs))
     sample = _sample(best)
     if as_json:
-        print(json.dumps({"rows": rows, "sample": sample, "report": str(report)}))
+        print_json({"rows": rows, "sample": sample, "report": str(report)})
         return
     _print_table(rows)
     print(f"\n{best.model.program.name} writes:\n{sample}")

@@ -1,81 +1,97 @@
-"""``penstock score DIR < text``: the log-probability of every line."""
+"""``penstock score DIR``: the log-probability of every line of stdin."""
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator
-from itertools import islice
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.cli.options import Json, Threads, use_threads
+from penstock.cli.options import Folder, Json, Threads, print_json, use_threads
 from penstock.errors import DataError
+
+if TYPE_CHECKING:
+    from penstock.models.language import LanguageModel
+    from penstock.text import Tokeniser
 
 __all__ = ["score"]
 
 BATCH = 64
+"""Lines scored side by side, when they are short."""
+ROOM = 1 << 12
+"""Tokens that fit in a batch, padding counted; a longer line is read piece by piece."""
 
 
 def score(
-    folder: Annotated[Path, typer.Argument(help="folder of a model")],
+    folder: Folder,
     *,
     by_token: Annotated[bool, typer.Option("--tokens", help="each token's as well")] = False,
     threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
     """For each line of stdin: log-probability in nats, tokens with <eos>, the line."""
-    from penstock.models import store
-    from penstock.text import Tokeniser
+    from penstock.training.folder import load_language
 
     use_threads(threads)
-    model, tokeniser = store.load_model(folder), Tokeniser.load(folder)
-    lines = _lines()
-    while batch := list(islice(lines, BATCH)):
-        for line, row in zip(batch, _score(model, tokeniser, batch), strict=True):
-            _show(line, row, by_token, as_json)
+    model, tokeniser = load_language(folder)
+    names = tokeniser.tokens
+    for batch in _batches(tokeniser, _lines()):
+        scores = _scores(model, tokeniser, [ids for _, ids in batch])
+        for (line, ids), log_ps in zip(batch, scores, strict=True):
+            tokens = [(names[symbol], log_p) for symbol, log_p in zip(ids, log_ps, strict=True)]
+            _show(line, tokens, by_token, as_json)
 
 
 def _lines() -> Iterator[str]:
+    """The lines of stdin, read as any text file is."""
     for number, line in enumerate(sys.stdin.buffer, 1):
         try:
-            yield line.decode().removesuffix("\n").removesuffix("\r")
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            raise DataError(f"stdin:{number}: is not UTF-8 ({error.reason}).") from None
+            raise DataError(f"stdin:{number}: expected UTF-8 ({error.reason}).") from None
+        yield text.removesuffix("\n").removesuffix("\r")
 
 
-def _score(model: Any, tokeniser: Any, lines: list[str]) -> list[list[tuple[str, float]]]:
-    """Every line's tokens with their log-probabilities."""
+def _batches(tokeniser: Tokeniser, lines: Iterable[str]) -> Iterator[list[tuple[str, list[int]]]]:
+    """The lines with their ids, in order, as many at a time as fit when padded."""
+    batch: list[tuple[str, list[int]]] = []
+    longest = 0
+    for line in lines:
+        ids = [*tokeniser.encode(line), tokeniser.eos_id]
+        longest = max(longest, len(ids))
+        if batch and (len(batch) == BATCH or longest * (len(batch) + 1) > ROOM):
+            yield batch
+            batch, longest = [], len(ids)
+        batch.append((line, ids))
+    if batch:
+        yield batch
+
+
+def _scores(model: LanguageModel, tokeniser: Tokeniser, rows: list[list[int]]) -> list[list[float]]:
+    """The log-probability of every token of every row, each read from the first state."""
+    import numpy as np
     import torch
 
-    from penstock.training.evaluate import sentence_losses
+    from penstock.training.evaluate import sentence_losses, token_losses
 
-    rows = [[*tokeniser.encode(line), tokeniser.eos_id] for line in lines]
-    lengths = torch.tensor([len(row) for row in rows])
-    targets = torch.full((int(lengths.max()), len(rows)), -1)
-    for column, row in enumerate(rows):
-        targets[: len(row), column] = torch.tensor(row)
+    if len(rows) == 1:
+        ids = np.array(rows[0])
+        return [(-token_losses(model, ids, tokeniser.eos_id)).tolist()]
+    targets = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], padding_value=-1)
     first = torch.full((1, len(rows)), tokeniser.eos_id)
     inputs = torch.cat([first, targets[:-1].clamp(min=0)])
-    losses = sentence_losses(model, inputs, targets, lengths)
-    names = tokeniser.tokens
-    return [
-        [(names[symbol], -float(losses[t, column])) for t, symbol in enumerate(row)]
-        for column, row in enumerate(rows)
-    ]
+    lengths = torch.tensor([len(row) for row in rows])
+    log_ps = -sentence_losses(model, inputs, targets, lengths)
+    return [log_ps[: len(row), column].tolist() for column, row in enumerate(rows)]
 
 
-def _show(line: str, row: list[tuple[str, float]], by_token: bool, as_json: bool) -> None:
-    total = sum(log_p for _, log_p in row)
+def _show(line: str, tokens: list[tuple[str, float]], by_token: bool, as_json: bool) -> None:
+    total = sum(log_p for _, log_p in tokens)
     if as_json:
-        record: dict[str, Any] = {"log_p": total, "tokens": len(row), "line": line}
-        if by_token:
-            record["by_token"] = row
-        print(json.dumps(record, ensure_ascii=False))
+        record: dict[str, Any] = {"log_p": total, "tokens": len(tokens), "line": line}
+        print_json(record | ({"by_token": tokens} if by_token else {}))
         return
-    print(f"{total:.4f}\t{len(row)}\t{line}")
-    if by_token:
-        for token, log_p in row:
-            print(f"  {log_p:.4f}\t{token}")
+    print(f"{total:.4f}\t{len(tokens)}\t{line}")
+    for token, log_p in tokens if by_token else ():
+        print(f"  {log_p:.4f}\t{token}")

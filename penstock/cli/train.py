@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from penstock.cli.options import FileList, Json, Quiet, Threads, use_threads, with_settings
+from penstock.cli.options import (
+    FileList,
+    Json,
+    Quiet,
+    Threads,
+    print_json,
+    use_threads,
+    with_settings,
+)
 from penstock.equations import parse
 from penstock.errors import ConfigError, DataError
 from penstock.training.language import LanguageSettings
@@ -30,15 +38,23 @@ def language_model(
     train: FileList = None,
     valid: FileList = None,
     test: FileList = None,
-    out: Annotated[Path | None, typer.Option(help="folder for the model")] = None,
-    recipe: Annotated[str, typer.Option(help="settings by name, or a .toml file")] = "",
-    cell_file: Annotated[Path | None, typer.Option(help="file with a cell's equations")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="folder for the model [runs/RECIPE]")
+    ] = None,
+    recipe: Annotated[
+        str, typer.Option(metavar="NAME", help="settings by name, or a .toml file")
+    ] = "",
+    cell_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="a cell's equations, instead of --cell")
+    ] = None,
     threads: Threads = 0,
     quiet: Quiet = False,
     as_json: Json = False,
     given: dict[str, Any],
 ) -> None:
     """Train a language model on text; the same command goes on after a stop."""
+    from penstock.cli.bar import bar
+    from penstock.inspect.report import gather, write_report
     from penstock.training.progress import progress
     from penstock.training.recipe import find_data, load_recipe, settings_from
     from penstock.training.run import Texts, train_language
@@ -46,34 +62,39 @@ def language_model(
     use_threads(threads)
     book = load_recipe(recipe) if recipe else None
     if cell_file:
-        given["cell"] = read_cell(cell_file)
+        given["cell"] = _equations(cell_file, given)
     settings = settings_from(LanguageSettings, book.settings if book else {}, given)
     named = {"train": train or [], "valid": valid or [], "test": test or []}
     for part, file in (book.texts if book else {}).items():
         named[part] = named[part] or [find_data(file)]
     if missing := [f"--{part} FILE" for part in ("train", "valid") if not named[part]]:
         raise ConfigError(f"train lm: expected {' and '.join(missing)}.")
-    folder = out or (Path("runs") / recipe if recipe else None)
+    folder = out or (Path("runs") / Path(recipe).stem if recipe else None)
     if folder is None:
         raise ConfigError("train lm: expected --out DIR, the folder for the model.")
-    run = train_language(Texts(**named), settings, folder, progress(quiet=quiet))
-    from penstock.inspect.report import gather, write_report
-
+    watch = partial(bar, quiet=quiet)
+    run = train_language(Texts(**named), settings, folder, progress(quiet=quiet), watch)
     report = write_report(folder, gather(run))
-    results = {part: found.as_dict() for part, found in run.results.items()}
     if as_json:
-        print(json.dumps({"folder": str(folder), "report": str(report), "results": results}))
+        results = {part: found.as_dict() for part, found in run.results.items()}
+        print_json({"folder": str(folder), "report": str(report), "results": results})
         return
     for part, found in run.results.items():
         print(f"{part} perplexity {found.perplexity:.2f}  ({found.signature})")
     print(f"model in {folder}, report in {report}")
 
 
-def read_cell(path: Path) -> str:
+def _equations(path: Path, given: dict[str, Any]) -> str:
     """The equations in a file."""
+    if "cell" in given:
+        raise ConfigError(f"train lm: expected --cell or --cell-file, got both, {path} and a name.")
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as equations ({error}).") from error
-    parse(text, path.stem)  # a mistake is told with the file's name
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(f"{path}: cannot be read as equations ({reason}).") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{path}:{line}: expected UTF-8, got {error.reason}.") from error
+    parse(text, str(path))  # so that a mistake is told with the file's name
     return text

@@ -22,8 +22,13 @@ KINDS: dict[str, Any] = {LanguageModel.kind: LanguageModel}
 
 
 def write_description(folder: Path, model: Any, extra: Mapping[str, Any]) -> None:
-    """Write ``model.json``: the kind, the model's configuration, and what the caller adds."""
-    description = {"format": FORMAT, "kind": model.kind, "model": model.config(), **extra}
+    """Write ``model.json``: the kind, the model's configuration, and what the caller adds.
+
+    Args:
+        model: a model, or the class of one that is still to be made.
+    """
+    config = None if isinstance(model, type) else model.config()
+    description = {"format": FORMAT, "kind": model.kind, "model": config, **extra}
     text = json.dumps(description, indent=2, ensure_ascii=False)
     write_atomic(folder / DESCRIPTION, text.encode())
 
@@ -46,14 +51,18 @@ def read_description(folder: Path) -> dict[str, Any]:
     try:
         description = json.loads(path.read_bytes())
         kind, version = description["kind"], description["format"]
-        description["model"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
+        model = description["model"]
+    except (ValueError, TypeError, OSError) as error:
         raise DataError(f"{path}: cannot be read as a model's description ({error}).") from error
+    except KeyError as error:
+        raise DataError(f"{path}: is no model's description, it has no {error}.") from error
     if version != FORMAT or kind not in KINDS:
         raise DataError(
             f"{path}: expected format {FORMAT} and a kind of {', '.join(KINDS)}, "
             f"got format {version!r} and kind {kind!r}. Another version of Penstock wrote it."
         )
+    if not isinstance(model, dict | None):
+        raise DataError(f"{path}: expected model as an object, got {model!r}.")
     return dict(description)
 
 
@@ -63,15 +72,24 @@ def load_model(folder: Path) -> Any:
     Raises:
         DataError: a file is missing, damaged, or does not fit the others.
     """
-    description = read_description(folder)
+    description, weights = read_description(folder), folder / WEIGHTS
+    if description["model"] is None or not weights.is_file():
+        raise DataError(
+            f"{folder}: holds a model whose training has not ended, without {WEIGHTS}. "
+            "Run the same train command again to go on."
+        )
     try:
         model = KINDS[description["kind"]].from_config(description["model"])
-    except (PenstockError, KeyError, TypeError) as error:
-        raise DataError(f"{folder / DESCRIPTION}: describes no model ({error}).") from error
-    tensors, _ = storage.load(folder / WEIGHTS)
+    except (PenstockError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise DataError(f"{folder / DESCRIPTION}: describes no model ({_line(error)}).") from error
+    tensors, _ = storage.load(weights)
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{folder / WEIGHTS}: does not fit model.json ({reason}).") from error
+        raise DataError(f"{weights}: does not fit model.json ({_line(error)}).") from error
     return model.eval()
+
+
+def _line(error: Exception) -> str:
+    """The error's message on one line."""
+    return " ".join(str(error).split())

@@ -49,9 +49,10 @@ class Corpus:
     ) -> Corpus:
         """The text of the files, from ``folder/name.ids`` if that was made from them as they are.
 
-        Otherwise the text is streamed, tokenised (a long one by several processes) and kept there, with ``folder/name.json`` telling
-        what it was made from (names, sizes and times of the files, the tokeniser's fingerprint)
-        and a checksum, so that a damaged file is made anew.  One process at a time may build.
+        Otherwise the text is streamed, tokenised (a long one by several processes) and kept there,
+        with ``folder/name.json`` telling what it was made from (names, sizes and times of the
+        files, the tokeniser's fingerprint) and a checksum, so that a damaged file is made anew.
+        One caller at a time may build.
 
         Args:
             progress: called after each block with the bytes read and the bytes there are.
@@ -139,7 +140,7 @@ def _written(
 ) -> tuple[Statistics, int]:
     """Write the ids of the files to ``store``; what the text holds, and the checksum of the ids."""
     statistics, checksum = Statistics(), 0
-    processes = process_count(sum(file.stat().st_size for file in files), tokeniser)
+    processes = process_count(sum(file.stat().st_size for file in files))
     parts = encoded(read_blocks(files, progress=progress), tokeniser, processes)
     with open_atomic(store) as stream, closing(parts):
         for ids, counts in parts:

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,15 +35,17 @@ _ROOM = str(Path(__file__).parents[2])
 _PROGRAM = "from penstock.text.worker import main; main()"
 
 
-def process_count(size: int, tokeniser: Tokeniser) -> int:
-    """How many processes suit a text of ``size`` bytes; below 2 means the caller's own."""
-    if size < LONG or tokeniser.threaded:
+def process_count(size: int) -> int:
+    """How many processes suit a text of ``size`` bytes; 1 means the caller's own."""
+    if size < LONG:
         return 1
     free = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(free, MOST)
 
 
-def encoded(blocks: Iterable[str], tokeniser: Tokeniser, processes: int = 1) -> Iterator[Encoded]:
+def encoded(
+    blocks: Iterable[str], tokeniser: Tokeniser, processes: int = 1
+) -> Generator[Encoded, None, None]:
     """The ids and the counts of each block, in the order of the blocks.
 
     No more blocks are read ahead than keep the processes busy.  Close the iterator when it is left
@@ -95,12 +97,13 @@ def _started(tokeniser: Tokeniser, number: int) -> Iterator[SimpleQueue[Process]
 
 def _start(folder: str) -> Process:
     path = os.pathsep.join(filter(None, [_ROOM, os.environ.get("PYTHONPATH")]))
+    own = {"PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false"}
     try:
         return subprocess.Popen(
             [sys.executable, "-c", _PROGRAM, folder],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": path},
+            env={**os.environ, **own},
             start_new_session=True,  # Ctrl-C is for the caller, who then ends the processes
         )
     except OSError as error:

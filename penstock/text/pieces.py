@@ -73,7 +73,6 @@ class BPE(_Spelt, kind="bpe"):
     """
 
     smallest = 257
-    threaded = True
 
     @classmethod
     def blank(cls) -> Tokenizer:
@@ -95,7 +94,6 @@ class Unigram(_Spelt, kind="unigram"):
     """Pieces of words, each with a probability (Kudo 2018), over bytes."""
 
     smallest = 257
-    threaded = True
 
     @classmethod
     def blank(cls) -> Tokenizer:

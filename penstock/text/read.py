@@ -89,6 +89,8 @@ def _mistake(file: Path) -> str:
     if not os.path.exists(file):
         near = (other.name for other in file.parent.glob("*"))
         return f"{file}: no such file.{did_you_mean(file.name, near)}"
+    if not os.path.isfile(file):
+        return f"{file}: expected a file, got a pipe or device. A text is read more than once."
     return "" if file.stat().st_size else _empty(file)
 
 

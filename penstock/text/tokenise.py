@@ -47,8 +47,6 @@ class Tokeniser(ABC):
     """Piece that ends a line and, where a text may hold the unknown, the one that stands for it."""
     smallest: ClassVar[int]
     """Least vocabulary with which anything can be said."""
-    threaded: ClassVar[bool] = False
-    """Whether :meth:`encode_text` keeps every processor busy by itself."""
 
     def __init_subclass__(cls, *, kind: str = "") -> None:
         if kind:

@@ -16,6 +16,8 @@ __all__ = ["Recipe", "find_data", "load_recipe", "recipe_names", "settings_from"
 _HERE = Path(__file__).resolve().parent.parent
 FOLDERS = (_HERE / "recipes", _HERE.parent / "recipes")
 """Where recipes lie: inside an installed package, or beside it in a checkout."""
+_LARGEST = 2**63 - 1
+_PARTS = ("train", "valid", "test")
 DATA_FOLDERS = ("data", "../shared/data", "../data")
 """Where data is looked for when $PENSTOCK_DATA does not say."""
 
@@ -59,10 +61,16 @@ def load_recipe(name: str) -> Recipe:
         raise unknown("recipe", "recipe", name, known)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path}: cannot be read as a recipe ({error}).") from error
     texts = content.pop("texts", {})
-    return Recipe(name, content.pop("about", ""), texts, content)
+    if not isinstance(texts, dict) or not all(isinstance(file, str) for file in texts.values()):
+        raise DataError(f"{path}: expected [texts] with the name of a file for each, got {texts}.")
+    for part in texts.keys() - set(_PARTS):
+        raise unknown(str(path), "text", part, _PARTS)
+    return Recipe(name, str(content.pop("about", "")), texts, content)
 
 
 def find_data(path: str) -> Path:
@@ -96,8 +104,12 @@ def settings_from(kind: type, *layers: Mapping[str, Any]) -> Any:
 def _coerced(owner: str, name: str, value: Any, wanted: type) -> Any:
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if wanted is str and isinstance(value, int | list):
-        return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    if wanted is str and isinstance(value, list):
+        return ",".join(map(str, value))
+    if wanted is str and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         raise ConfigError(f"{owner}: expected {name} as {wanted.__name__}, got {name}={value!r}.")
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        raise ConfigError(f"{owner}: expected {name} up to {_LARGEST}, got {name}={value}.")
     return value

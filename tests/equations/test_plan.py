@@ -6,7 +6,6 @@ from collections import Counter
 
 import pytest
 from hypothesis import given, settings
-from strategies import programs
 
 from penstock.cells import CELLS
 from penstock.equations import parse
@@ -14,6 +13,7 @@ from penstock.equations.chance import training
 from penstock.equations.describe import describe
 from penstock.equations.plan import STAGES, Product, plan
 from penstock.equations.transform import weight_drop
+from tests.strategies import programs
 
 PER_STEP = {
     # Products that one step needs: as many as the paper's chain of dependent products.

@@ -7,13 +7,13 @@ from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
-from tests.strategies import programs
 
 from penstock.cells import CELLS
 from penstock.equations import parse, render, transform
 from penstock.equations.chance import evaluation
 from penstock.equations.rewrite import canonical
 from penstock.errors import ConfigError
+from tests.strategies import programs
 
 TRANSFORMS = {
     "as it is": lambda p: p,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tolerances import assert_close
 from torch.nn.functional import layer_norm
 
 from penstock.cells import CELLS
@@ -12,6 +11,7 @@ from penstock.equations import chance, parse, transform
 from penstock.equations.rewrite import is_random
 from penstock.errors import ConfigError
 from penstock.layers.recurrent import Recurrent
+from tests.tolerances import assert_close
 
 ELMAN = parse("h = tanh(W @ x + U @ h[t-1] + b)", "elman")
 LSTM = CELLS["lstm"].program()

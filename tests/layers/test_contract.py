@@ -7,11 +7,11 @@ import io
 
 import pytest
 import torch
-from tolerances import assert_close
 from torch.func import functional_call
 
 from penstock.cells import CELLS
 from penstock.layers.recurrent import Recurrent
+from tests.tolerances import assert_close
 
 T, B, D, H = 6, 3, 4, 5
 cells = pytest.mark.parametrize("name", sorted(CELLS))

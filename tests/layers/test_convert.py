@@ -6,13 +6,13 @@ import copy
 
 import pytest
 import torch
-from tolerances import assert_close
 from torch import nn
 
 from penstock.cells import CELLS
 from penstock.equations import parse, transform
 from penstock.errors import ConfigError
 from penstock.layers.recurrent import Recurrent
+from tests.tolerances import assert_close
 
 D, H, T, B = 4, 5, 7, 3
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import programs
-from tolerances import assert_close
 
 from penstock.cells import CELLS, Cell
 from penstock.equations import parse, transform
 from penstock.errors import ConfigError, EquationError, PenstockError, ShapeError
 from penstock.layers.recurrent import Recurrent
 from penstock.layers.state import detached
+from tests.strategies import programs
+from tests.tolerances import assert_close
 
 XS = torch.zeros(4, 2, 3)
 

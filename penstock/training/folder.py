@@ -1,0 +1,109 @@
+"""The folder of a language model: whose it is, and the model read back from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from penstock.errors import ConfigError, DataError
+from penstock.models import store
+from penstock.models.language import LanguageModel
+from penstock.text import Tokeniser
+from penstock.text.tokenise import FILE
+from penstock.training.language import LanguageSettings
+
+__all__ = ["RESULTS", "claim", "describe", "load_language"]
+
+RESULTS = "results.json"
+_ALWAYS_FREE = {"epochs", "patience", "checkpoint_every", "log_every", "tensorboard"}
+_FREE_UNTIL_DONE = {"lr", "clip_norm", "clip_per_parameter", "clip_value", "loss_scale"}
+Origin = Mapping[str, Any]
+
+
+def load_language(folder: Path) -> tuple[LanguageModel, Tokeniser]:
+    """The language model of a folder and its tokeniser.
+
+    Raises:
+        DataError: a file is missing, damaged, or does not fit the others.
+    """
+    model, tokeniser = store.load_model(folder), Tokeniser.load(folder)
+    if model.vocab_size != tokeniser.vocab_size:
+        raise DataError(
+            f"{folder / FILE}: expected the {model.vocab_size:,} tokens of model.json, "
+            f"got {tokeniser.vocab_size:,}. Put back the file that was made with this model."
+        )
+    return model, tokeniser
+
+
+def describe(
+    folder: Path, model: LanguageModel | type, settings: LanguageSettings, texts: Origin
+) -> None:
+    """Write ``model.json``, for a model or for one still to be made."""
+    extra = {"settings": asdict(settings), "texts": texts, "penstock": version("penstock")}
+    store.write_description(folder, model, extra)
+
+
+def claim(folder: Path, settings: LanguageSettings, texts: Origin) -> None:
+    """Make the folder this run's, before anything else is written to it.
+
+    A folder whose training never began (it was stopped while the text was tokenised, or refused a
+    size) is taken over, whatever run it was to be.
+
+    Raises:
+        ConfigError: the folder holds another model or something else.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder}: is a file. Give a folder for the model.")
+    if not (folder / store.DESCRIPTION).exists():
+        if folder.exists() and any(file.suffix != ".tmp" for file in folder.iterdir()):
+            raise ConfigError(f"{folder}: is not empty and holds no model. Give another folder.")
+        describe(folder, LanguageModel, settings, texts)
+        return
+    found = store.read_description(folder)
+    changed = _changed(found, settings, texts, done=(folder / RESULTS).exists())
+    if changed and found["model"] is None:
+        with suppress(FileNotFoundError):
+            (folder / FILE).unlink()
+        describe(folder, LanguageModel, settings, texts)
+    elif changed:
+        raise ConfigError(
+            f"{folder}: holds another model ({'; '.join(changed)}). "
+            "Give another folder, or the settings it began with to go on."
+        )
+
+
+def _changed(
+    found: Mapping[str, Any], settings: LanguageSettings, texts: Origin, *, done: bool
+) -> list[str]:
+    """What a run must not change and yet would, each as ``name old -> new``."""
+    free = _ALWAYS_FREE if done else _ALWAYS_FREE | _FREE_UNTIL_DONE
+    before = found.get("settings")
+    before = before if isinstance(before, dict) else {}
+    changed = []
+    for item in fields(settings):
+        old, new = before.get(item.name, item.default), getattr(settings, item.name)
+        if item.name not in free and old != new:
+            changed.append(f"{item.name} {_short(old)} -> {_short(new)}")
+    return changed if found.get("texts") == texts else [*changed, _text_change(found, texts)]
+
+
+def _text_change(found: Mapping[str, Any], texts: Origin) -> str:
+    return f"texts {_names(found.get('texts'))} -> {_names(texts)}"
+
+
+def _names(origin: Any) -> str:
+    try:
+        files = [file for part in origin.values() for file in part]
+        return ", ".join(f"{name} ({size:,} bytes)" for name, size in files)
+    except (AttributeError, TypeError, ValueError):
+        return "none"
+
+
+def _short(value: Any) -> str:
+    """A value on one short line: equations can be long."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
