@@ -28,7 +28,7 @@ from torch.nn import functional as F
 from penstock.layers.recurrent import Recurrent
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402 - after the choice of a drawing without screen
+from matplotlib import pyplot as plt
 
 SYMBOLS = 8
 CHECK_EVERY = 100  # updates

@@ -26,9 +26,7 @@ class _SummedLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, h: Tensor, matrix: Tensor, bias: Tensor, targets: Tensor
-    ) -> Tensor:
+    def forward(ctx: Any, h: Tensor, matrix: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
         real = targets >= 0
         total = h.new_zeros(())
         wanted = any(ctx.needs_input_grad)

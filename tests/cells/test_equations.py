@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.cells.by_hand import gate
 from torch import nn
 from torch.nn.functional import layer_norm
 
 from penstock.layers.recurrent import Recurrent
+from tests.cells.by_hand import gate
 
 sigmoid, tanh, relu = torch.sigmoid, torch.tanh, torch.relu
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.cells.by_hand import gate, only_h
 from torch.nn.functional import conv1d
 
 from penstock.layers.recurrent import Recurrent
+from tests.cells.by_hand import gate, only_h
 
 sigmoid, tanh, relu = torch.sigmoid, torch.tanh, torch.relu
 

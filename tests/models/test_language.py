@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from penstock.equations import transform
 from penstock.cells import as_program
+from penstock.equations import transform
 from penstock.errors import ConfigError, DataError
 from penstock.layers.output import Softmax
 from penstock.models import store

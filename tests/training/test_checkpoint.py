@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from penstock import files, storage
 from penstock.errors import DataError, PenstockError
 from penstock.training import checkpoint
 from penstock.training.averaged import observe
@@ -188,7 +189,7 @@ def test_a_full_disk_keeps_the_last_good_one_and_removes_the_rest(failing, tmp_p
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(storage.os, failing, full)
+        patch.setattr(files.os, failing, full)
         with pytest.raises(PenstockError, match=r"no space left.*last good checkpoint stays"):
             checkpoint.save_checkpoint(tmp_path, state(2))
     assert [path.name for path in tmp_path.iterdir()] == [checkpoint.NEWEST]

@@ -69,9 +69,7 @@ def test_cache_as_grave_et_al_define_it(steps, model, corpus, tokeniser):
     inputs = torch.tensor([eos, *ids[:-1]])
     hidden = model(inputs[:, None])[0][:, 0].detach()
     static = token_losses(model, corpus.ids, eos)
-    for t, loss in enumerate(
-        token_losses(model, corpus.ids, eos, cache=cache, steps=steps)
-    ):
+    for t, loss in enumerate(token_losses(model, corpus.ids, eos, cache=cache, steps=steps)):
         window = range(max(0, t - 5), t)
         scores = [math.exp(0.7 * float(hidden[t] @ hidden[i])) for i in window]
         hits = sum(s for s, i in zip(scores, window, strict=True) if ids[i] == ids[t])
@@ -100,8 +98,8 @@ def test_dynamic_evaluation_by_hand(model, corpus, tokeniser):
         norm = torch.sqrt(sum((g**2).sum() for g in grads))
         with torch.no_grad():
             for parameter, grad, old in zip(adapted.parameters(), grads, start, strict=True):
-                parameter -= 0.5 * grad * min(1.0, 0.2 / float(norm))
-                parameter += 0.1 * (old - parameter)
+                parameter.sub_(0.5 * grad * min(1.0, 0.2 / float(norm)))
+                parameter.add_(0.1 * (old - parameter))
     assert found == pytest.approx(expected, rel=1e-4)
 
 

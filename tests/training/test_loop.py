@@ -11,15 +11,15 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
-from tests.training.toy import SETTINGS, ToyModel, ToyTask, train
 
 from penstock.errors import DataError
+from penstock.storage import load
 from penstock.training import Diverged, Task, TrainingSettings, fit
 from penstock.training import checkpoint as files
 from penstock.training.log import METRICS, TIMING, read
 from penstock.training.optimise import OPTIMISERS
 from penstock.training.progress import Progress
-from penstock.storage import load
+from tests.training.toy import SETTINGS, ToyModel, ToyTask, train
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)

@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.training.toy import SETTINGS, train
 
 from penstock.training.checkpoint import BEST, NEWEST, load_latest
 from penstock.training.log import METRICS
+from tests.training.toy import SETTINGS, train
 
 PAUSE = 0.02
 TOY = Path(__file__).with_name("toy.py")
