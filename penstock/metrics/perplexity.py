@@ -22,7 +22,7 @@ class Perplexity:
         characters: of the text, newlines included (0: unknown).
         unknown: how many of the tokens are ``<unk>``; they are predicted like any other.
         context: what the model knew: "text" when the state runs through the whole text,
-            "sentence" when it starts anew at every line.
+            "sentence" when it starts anew at every line; with how it adapted, if it did.
 
     Example:
         >>> fair_coin = Perplexity(nats=8 * math.log(2), tokens=8)

@@ -140,7 +140,7 @@ def perplexity(
         cache, dynamic: see :func:`~penstock.training.evaluate.token_losses`.
         progress: called with the tokens read and the tokens there are.
     """
-    done = 0
+    done, adapted = 0, [way for way in (cache, dynamic) if way is not None]
 
     def advance(tokens: int) -> None:
         nonlocal done
@@ -148,7 +148,7 @@ def perplexity(
         if progress:
             progress(done, len(corpus))
 
-    if alone and (cache or dynamic):
+    if alone and adapted:
         raise ConfigError("evaluate: cache and dynamic evaluation need running text.")
     if alone:
         nats = _nats_of_lines(model, tokeniser, corpus.ids, advance)
@@ -162,7 +162,7 @@ def perplexity(
         tokens=corpus.statistics.tokens,
         characters=corpus.statistics.characters,
         unknown=corpus.unknown,
-        context="sentence" if alone else "text",
+        context="sentence" if alone else ", ".join(["text", *map(str, adapted)]),
     )
 
 

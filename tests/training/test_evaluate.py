@@ -126,3 +126,10 @@ def test_impossible_options(make):
 def test_cache_needs_running_text(model, corpus, tokeniser):
     with pytest.raises(ConfigError, match="running text"):
         perplexity(model, tokeniser, corpus, alone=True, cache=Cache())
+
+
+def test_the_signature_says_how_the_model_adapted(model, corpus, tokeniser):
+    found = perplexity(model, tokeniser, corpus, cache=Cache(5), dynamic=Dynamic(0.1))
+    assert "Cache(size=5" in found.signature
+    assert "Dynamic(rate=0.1" in found.signature
+    assert perplexity(model, tokeniser, corpus).signature.endswith("context: text")
