@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from penstock.cli.options import LARGEST, Folder, Json, Threads, print_json, use_threads
+from penstock.errors import ConfigError
 
 if TYPE_CHECKING:
     from penstock.text import Tokeniser
@@ -36,6 +38,10 @@ def generate(
     from penstock.training.folder import load_language
 
     use_threads(threads)
+    if (temperature > 0 and not 1e-4 <= temperature <= 1e4) or math.isnan(temperature):
+        raise ConfigError(
+            f"generate: expected temperature 0, or from 0.0001 to 10000, got {temperature}."
+        )
     sampling = Sampling(0.0 if greedy else temperature, top_k, top_p)
     model, tokeniser = load_language(folder)
     start = [tokeniser.eos_id, *tokeniser.encode(prompt)]

@@ -104,7 +104,11 @@ class Softmax(nn.Module):
             h: (N, hidden_size).
             targets: (N,), symbol ids; -1 counts nothing.
         """
-        return F.cross_entropy(self(h), targets, ignore_index=-1, reduction="none")
+        starts = range(0, max(len(h), 1), ROWS)
+        blocks = ((self(h[i : i + ROWS]), targets[i : i + ROWS]) for i in starts)
+        return torch.cat(
+            [F.cross_entropy(z, y, ignore_index=-1, reduction="none") for z, y in blocks]
+        )
 
     def loss(self, h: Tensor, targets: Tensor) -> Tensor:
         """The sum of :meth:`losses`, without the (N, V) matrix in memory: for training."""

@@ -140,7 +140,7 @@ def _written(
 ) -> tuple[Statistics, int]:
     """Write the ids of the files to ``store``; what the text holds, and the checksum of the ids."""
     statistics, checksum = Statistics(), 0
-    processes = process_count(sum(file.stat().st_size for file in files))
+    processes = process_count(sum(file.stat().st_size for file in files), tokeniser.vocab_size)
     parts = encoded(read_blocks(files, progress=progress), tokeniser, processes)
     with open_atomic(store) as stream, closing(parts):
         for ids, counts in parts:

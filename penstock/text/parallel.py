@@ -29,18 +29,20 @@ __all__ = ["encoded", "process_count"]
 LONG = 1 << 25
 """Bytes from which a text is worth the start of processes."""
 MOST = 8
-"""Processes at most: each holds the vocabulary, and the reader feeds no more."""
+"""Processes at most: the reader feeds no more."""
+ENTRIES = 2_000_000
+"""Entries of the vocabulary that all processes together hold at most, half a kilobyte each."""
 Encoded = tuple[Ids, Statistics]
 _ROOM = str(Path(__file__).parents[2])
 _PROGRAM = "from penstock.text.worker import main; main()"
 
 
-def process_count(size: int) -> int:
+def process_count(size: int, vocab_size: int) -> int:
     """How many processes suit a text of ``size`` bytes; 1 means the caller's own."""
     if size < LONG:
         return 1
     free = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(free, MOST)
+    return max(1, min(free, MOST, ENTRIES // vocab_size))
 
 
 def encoded(

@@ -75,9 +75,20 @@ def test_a_corpus_made_by_two_processes(
     assert len(seen) > 2
 
 
-def test_a_short_text_starts_no_process() -> None:
-    assert process_count(parallel.LONG - 1) == 1
-    assert 1 <= process_count(1 << 40) <= parallel.MOST
+@pytest.mark.parametrize(
+    ("size", "vocab_size", "number"),
+    [
+        (parallel.LONG - 1, 10_000, 1),
+        (1 << 40, 10_000, 8),
+        (1 << 40, 500_000, 4),
+        (1 << 40, 5_000_000, 1),
+    ],
+)
+def test_how_many_processes(
+    size: int, vocab_size: int, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda pid: set(range(64)), raising=False)
+    assert process_count(size, vocab_size) == number
 
 
 def test_blocks_are_read_only_as_they_are_needed() -> None:
