@@ -229,12 +229,13 @@ class Teller(Progress):
 
 @pytest.mark.parametrize("at", [7, 12, 24])
 def test_an_interrupt_saves_and_the_run_goes_on_to_the_same_bits(at, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
     train(tmp_path / "whole")
     shown = Teller(at)
     _, summary = train(tmp_path / "cut", progress=shown)
     assert (summary.stopped, summary.updates) == ("interrupted", at)
     assert "interrupted; saved in" in shown.told[-1]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
     again = Teller()
     train(tmp_path / "cut", progress=again)
     assert again.told[0].startswith("going on from epoch")
