@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.engines import reference
+from torch import Tensor
+
+from penstock.engines import native, reference
 from penstock.equations.plan import Plan
 from penstock.errors import ConfigError
 from penstock.registry import Registry
@@ -21,12 +23,12 @@ class Engine:
     Attributes:
         name: what the user calls it.
         run: takes a plan, weights and a sequence (see :func:`penstock.engines.reference.run`).
-        supports: says why it cannot run a plan, or nothing when it can.
+        supports: says why it cannot run a plan with such weights, or nothing when it can.
     """
 
     name: str
     run: Callable[..., Any]
-    supports: Callable[[Plan], str]
+    supports: Callable[[Plan, Tensor], str]
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,16 @@ class Choice:
 
 
 ENGINES: Registry[Engine] = Registry("Recurrent", "engine")
+ENGINES.add("native", Engine("native", native.run, native.supports))
 ENGINES.add("reference", Engine("reference", reference.run, reference.supports))
 
 
-def choose(plan: Plan, engine: str = "auto") -> Choice:
+def choose(plan: Plan, flat: Tensor, engine: str = "auto") -> Choice:
     """Pick an engine for a plan.
 
     Args:
         plan: the program with what runs when.
+        flat: the weights, for their type and device.
         engine: "auto" for the fastest that can run it, or a name.
 
     Raises:
@@ -53,11 +57,15 @@ def choose(plan: Plan, engine: str = "auto") -> Choice:
     """
     if engine != "auto":
         chosen = ENGINES[engine]
-        refusal = chosen.supports(plan)
+        refusal = chosen.supports(plan, flat)
         if refusal:
             raise ConfigError(f"Recurrent: engine={engine!r} cannot run this cell: {refusal}.")
         return Choice(chosen, "asked for by name")
-    for name in reversed(list(ENGINES)):
-        if not ENGINES[name].supports(plan):
-            return Choice(ENGINES[name], "the fastest engine that runs this cell")
-    raise ConfigError(f"Recurrent: no engine runs {plan.program.name}.")
+    refusals: list[str] = []
+    for name in ENGINES:  # the fastest first
+        refusal = ENGINES[name].supports(plan, flat)
+        if not refusal:
+            reason = "the fastest engine that runs this cell"
+            return Choice(ENGINES[name], "; ".join([*refusals, reason]))
+        refusals.append(f"not {name}: {refusal}")
+    raise ConfigError(f"Recurrent: no engine runs {plan.program.name}: {'; '.join(refusals)}.")

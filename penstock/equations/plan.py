@@ -39,7 +39,7 @@ class Product:
     matrices: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """A program with what runs when.
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from penstock.engines.choose import Choice, choose
 from penstock.engines.noise import draw
-from penstock.engines.reference import Sequence
+from penstock.engines.stages import Sequence
 from penstock.engines.storage import Layout, Weights
 from penstock.equations import chance
 from penstock.equations.plan import Plan, plan
@@ -45,7 +45,6 @@ class Direction(nn.Module):
             False: plan(chance.evaluation(program)),
             True: plan(chance.training(program)),
         }
-        self._choices = {mode: choose(made, engine) for mode, made in self._plans.items()}
         self.layout = Layout(self._plans[False], self.sizes)
         try:
             self.flat = nn.Parameter(torch.empty(self.layout.size))
@@ -55,6 +54,8 @@ class Direction(nn.Module):
                 f"for input_size={input_size}, hidden_size={hidden_size}."
             ) from error
         self.learn_state = learn_state
+        self._choices: dict[tuple[bool, torch.dtype, torch.device], Choice] = {}
+        choose(self.plan, self.flat, engine)  # an engine that cannot run this is refused now
         for slot in program.slots if learn_state else ():
             self.register_parameter(_learnt(slot), nn.Parameter(torch.zeros(self._width(slot))))
         self.reset_parameters()
@@ -71,8 +72,11 @@ class Direction(nn.Module):
 
     @property
     def choice(self) -> Choice:
-        """The engine, in the present mode."""
-        return self._choices[self.training]
+        """The engine, in the present mode, type and device."""
+        key = self.training, self.flat.dtype, self.flat.device
+        if key not in self._choices:
+            self._choices[key] = choose(self.plan, self.flat, self.engine)
+        return self._choices[key]
 
     def weights(self, *, grad: bool = False) -> dict[str, Tensor]:
         """Name to view of every weight, or of its gradient (zeros where there is none yet)."""

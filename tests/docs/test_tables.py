@@ -14,7 +14,7 @@ import pytest
 import torch
 from scipy.special import erf
 
-from penstock.engines.reference import COMPUTE
+from penstock.engines.stages import COMPUTE
 from penstock.equations.functions import FUNCTIONS
 from penstock.training.language import LanguageSettings
 from tests.docs.documents import ROOT, read, rows, section

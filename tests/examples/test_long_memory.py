@@ -27,7 +27,7 @@ def test_it_prints_a_table_and_draws_a_picture(example, task, tmp_path, capsys):
     shown = capsys.readouterr()
     header, *rows = shown.out.splitlines()
     assert header.split()[:4] == ["cell", "updates", "seconds", "loss"]
-    assert [row.split()[0] for row in rows[:4]] == example.DEFAULT_CELLS
+    assert [row.split()[0] for row in rows[:4]] == example.DEFAULT_CELLS[task]
     assert all(row.split()[1] == "3" and row.endswith("no") for row in rows[:4])
     assert "elman: 3 updates" in shown.err
     assert (tmp_path / f"gradient_flow_{task}_10.png").stat().st_size > 1000

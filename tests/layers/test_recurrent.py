@@ -206,8 +206,8 @@ def test_gradient_by_name_is_zero_before_there_is_one():
 
 def test_plan_says_what_was_picked_and_why():
     plan = Recurrent("lstm", 3, 5, 2, bidirectional=True).plan().split("\n")
-    assert plan[0] == "layer 0: engine reference (the fastest engine that runs this cell)"
-    assert plan[3].startswith("layer 1 backward: engine reference")
+    assert plan[0] == "layer 0: engine native (the fastest engine that runs this cell)"
+    assert plan[3].startswith("layer 1 backward: engine native")
     assert "in every step: 1 product [U_i U_f U_o U_g] @ h[t-1] (4H x H)" in plan[-1]
 
 

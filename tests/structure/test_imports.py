@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "storage": {"errors", "files"},
     "equations": BASE,
     "cells": BASE | {"equations"},
-    "engines": BASE | {"equations"},
+    "engines": BASE | {"equations", "_native"},
     "layers": BASE | {"equations", "cells", "engines"},
     "models": BASE | {"equations", "cells", "engines", "layers", "files", "storage"},
     "text": BASE | {"files"},

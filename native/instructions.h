@@ -1,0 +1,218 @@
+// What each instruction does to a tile: rows x 16 numbers, one row after another.
+#pragma once
+
+#include "machine.h"
+
+namespace penstock::PENSTOCK_ISA {
+
+template <class T>
+void Run<T>::execute(const Group& group, const Place& place) {
+    const int64_t size = place.count * kTile;
+    for (const auto& instruction : group.code) {
+        T* out = place.slots + instruction.out * slot_size();
+        const T* a = place.slots + instruction.a * slot_size();
+        if (instruction.op < Op::kMultiply) {
+            read(instruction, place, out);
+        } else if (instruction.op == Op::kMultiply) {
+            multiply(instruction, place);
+        } else if (instruction.op < Op::kSelect) {
+            write(instruction, place, a);
+        } else if (instruction.op == Op::kSelect) {
+            const T* b = place.slots + instruction.b * slot_size();
+            for (int64_t r = 0; r < place.count; ++r) {
+                const T* from = tensors_.resets && tensors_.resets[place.token + r] ? a : b;
+                std::copy_n(from + r * kTile, kTile, out + r * kTile);
+            }
+        } else if (instruction.op == Op::kAddVector || instruction.op == Op::kMulVector) {
+            with_vector(instruction, place, out, a);
+        } else {
+            compute(instruction, size, out, a, place.slots + instruction.b * slot_size());
+        }
+    }
+}
+
+template <class T>
+void Run<T>::multiply(const Instruction& instruction, const Place& place) {
+    const Panel& panel = program_.panels[instruction.i];
+    const int64_t depth = panel.depth();
+    const T* tile = tensors_.panels[instruction.i] + place.tile * depth * panel.members * kTile;
+    const T* rows[kRows];
+    int64_t from = 0;
+    for (const auto& [operand, length] : panel.stretches) {
+        const auto& states = place.swapped ? next_ : now_;
+        const Rows<T>& values = operand.is_state ? states[operand.index] : temps_[operand.index];
+        for (int64_t r = 0; r < place.count; ++r) rows[r] = values.row(place.rows[r]);
+        multiply_tile(rows, place.count, tile, panel.members, depth, from, length,
+                      place.slots + instruction.out * slot_size(), slot_size());
+        from += length;
+    }
+}
+
+// One row of a tile from memory: all its units, or one number for all of them.
+template <class T>
+inline void take(const T* from, bool one, int units, T* out) {
+    if (one) {
+        std::fill_n(out, kTile, *from);
+    } else if (units == kTile) {
+        std::copy_n(from, kTile, out);
+    } else {
+        std::fill(std::copy_n(from, units, out), out + kTile, T(0));
+    }
+}
+
+template <class T>
+void Run<T>::read(const Instruction& in, const Place& place, T* out) {
+    const bool one = in.value != 0;
+    const int64_t u = one ? 0 : place.tile * kTile;
+    for (int64_t r = 0; r < place.count; ++r, out += kTile) {
+        const int64_t b = place.rows[r];
+        switch (in.op) {
+            case Op::kToken:
+                take(tensors_.tokens[in.i] + (place.token + r) * tensors_.token_widths[in.i] + in.j + u,
+                     one, place.units, out);
+                break;
+            case Op::kPrevious:
+                take(before(in, place, r) + u, one, place.units, out);
+                break;
+            case Op::kSequence:
+                take(tensors_.sequences[in.i] + b * in.j + u, one, place.units, out);
+                break;
+            case Op::kVector:
+                take(tensors_.vectors[in.i] + u, one, place.units, out);
+                break;
+            case Op::kState:
+                take((place.swapped ? next_ : now_)[in.i].row(b) + u, one, kTile, out);
+                break;
+            case Op::kTemp:
+                take(temps_[in.i].row(b) + u, one, kTile, out);
+                break;
+            case Op::kConstant:
+                std::fill_n(out, kTile, T(in.value));
+                break;
+            default:
+                reduce(in, b, out);
+        }
+    }
+}
+
+// The parts that the tiles of a row have left, in their order.
+template <class T>
+void Run<T>::reduce(const Instruction& in, int64_t b, T* out) {
+    const T* parts = numbers_[in.i].row(b);
+    T whole = parts[0];
+    for (int64_t tile = 1; tile < in.j; ++tile) {
+        whole = in.op == Op::kRowSum ? whole + parts[tile] : larger_number(whole, parts[tile]);
+    }
+    std::fill_n(out, kTile, whole);
+}
+
+template <class T>
+void Run<T>::write(const Instruction& in, const Place& place, const T* a) {
+    const int64_t u = place.tile * kTile;
+    for (int64_t r = 0; r < place.count; ++r, a += kTile) {
+        const int64_t b = place.rows[r];
+        switch (in.op) {
+            case Op::kStoreToken: {
+                T* to = tensors_.outputs[in.i] + (place.token + r) * tensors_.output_widths[in.i] + in.j + u;
+                if (place.units == kTile) {
+                    std::copy_n(a, kTile, to);
+                } else {
+                    std::copy_n(a, place.units, to);
+                }
+                break;
+            }
+            case Op::kStoreState:
+                std::copy_n(a, kTile, (place.swapped ? now_ : next_)[in.i].row(b) + u);
+                break;
+            case Op::kStoreTemp:
+                std::copy_n(a, kTile, temps_[in.i].row(b) + u);
+                break;
+            case Op::kAccumulate: {
+                T* sum = sums_[in.i].row(place.block) + u;
+                for (int c = 0; c < kTile; ++c) sum[c] += a[c];
+                break;
+            }
+            default: {
+                T whole = a[0];
+                for (int c = 1; c < place.units; ++c) {
+                    whole = in.op == Op::kStoreRowSum ? whole + a[c] : larger_number(whole, a[c]);
+                }
+                numbers_[in.i].row(b)[place.tile] = whole;
+            }
+        }
+    }
+}
+
+template <class T>
+void Run<T>::with_vector(const Instruction& in, const Place& place, T* out, const T* a) {
+    T vector[kTile];
+    take(tensors_.vectors[in.i] + (in.value != 0 ? 0 : place.tile * kTile), in.value != 0,
+         place.units, vector);
+    for (int64_t r = 0; r < place.count; ++r) {
+        for (int c = 0; c < kTile; ++c) {
+            const T x = a[r * kTile + c];
+            out[r * kTile + c] = in.op == Op::kAddVector ? x + vector[c] : x * vector[c];
+        }
+    }
+}
+
+template <class T, class Function>
+inline void each(int64_t size, T* out, const T* a, Function function) {
+    for (int64_t i = 0; i < size; i += Vector<T>::width) store(out + i, function(load(a + i)));
+}
+
+template <class T, class Function>
+inline void each(int64_t size, T* out, const T* a, const T* b, Function function) {
+    for (int64_t i = 0; i < size; i += Vector<T>::width) {
+        store(out + i, function(load(a + i), load(b + i)));
+    }
+}
+
+template <class T>
+void Run<T>::compute(const Instruction& in, int64_t size, T* out, const T* a, const T* b) {
+    using V = Vec<T>;
+    const T c = T(in.value);
+    const V none{}, one = splat(T(1)), half = splat(T(0.5));
+    switch (in.op) {
+        case Op::kAdd: return each(size, out, a, b, [](V x, V y) { return x + y; });
+        case Op::kSub: return each(size, out, a, b, [](V x, V y) { return x - y; });
+        case Op::kMul: return each(size, out, a, b, [](V x, V y) { return x * y; });
+        case Op::kDiv: return each(size, out, a, b, [](V x, V y) { return x / y; });
+        case Op::kMaximum: return each(size, out, a, b, [](V x, V y) { return larger(x, y); });
+        case Op::kMinimum: return each(size, out, a, b, [](V x, V y) { return smaller(x, y); });
+        case Op::kWins:
+            return each(size, out, a, b, [=](V x, V y) { return x > y ? one : (x == y ? half : none); });
+        case Op::kDsigmoid: return each(size, out, a, b, [](V dy, V y) { return dy * y * (1 - y); });
+        case Op::kDtanh: return each(size, out, a, b, [](V dy, V y) { return dy * (1 - y * y); });
+        case Op::kAddNumber: return each(size, out, a, [=](V x) { return x + c; });
+        case Op::kMulNumber: return each(size, out, a, [=](V x) { return x * c; });
+        case Op::kFromNumber: return each(size, out, a, [=](V x) { return c - x; });
+        case Op::kNeg: return each(size, out, a, [](V x) { return -x; });
+        case Op::kSigmoid: return each(size, out, a, [](V x) { return sigmoid(x); });
+        case Op::kTanh: return each(size, out, a, [](V x) { return tanh(x); });
+        case Op::kRelu: return each(size, out, a, [](V x) { return relu(x); });
+        case Op::kExp: return each(size, out, a, [](V x) { return exp(x); });
+        case Op::kLog: return each(size, out, a, [](V x) { return log(x); });
+        case Op::kSqrt: return each(size, out, a, [](V x) { return sqrt(x); });
+        case Op::kAbs: return each(size, out, a, [](V x) { return absolute(x); });
+        case Op::kSin: return each(size, out, a, [](V x) { return sin(x); });
+        case Op::kCos: return each(size, out, a, [](V x) { return cos(x); });
+        case Op::kSquare: return each(size, out, a, [](V x) { return x * x; });
+        case Op::kSoftplus: return each(size, out, a, [](V x) { return softplus(x); });
+        case Op::kSoftsign: return each(size, out, a, [](V x) { return x / (1 + absolute(x)); });
+        case Op::kHardSigmoid:
+            return each(size, out, a, [](V x) { return between(x + 3, T(0), T(6)) / 6; });
+        case Op::kHardTanh: return each(size, out, a, [](V x) { return between(x, T(-1), T(1)); });
+        case Op::kLeakyRelu: return each(size, out, a, [](V x) { return x < 0 ? x * T(0.01) : x; });
+        case Op::kElu: return each(size, out, a, [](V x) { return x > 0 ? x : expm1(x); });
+        case Op::kSilu: return each(size, out, a, [](V x) { return x * sigmoid(x); });
+        case Op::kGelu: return each(size, out, a, [](V x) { return x * normal_share(x); });
+        case Op::kGeluSlope: return each(size, out, a, [](V x) { return gelu_slope(x); });
+        case Op::kPositive: return each(size, out, a, [=](V x) { return x > 0 ? one : none; });
+        case Op::kSign:
+            return each(size, out, a, [=](V x) { return x > 0 ? one : (x < 0 ? -one : none); });
+        default: return;
+    }
+}
+
+}  // namespace penstock::PENSTOCK_ISA

@@ -1,0 +1,257 @@
+// Runs a program over a sequence: steps, phases, tiles.
+#pragma once
+
+#include <omp.h>
+
+#include <atomic>
+#include <memory>
+#include <new>
+#include <thread>
+
+#include "product.h"
+#include "program.h"
+
+namespace penstock::PENSTOCK_ISA {
+
+constexpr int64_t kRows = 24;  // rows of a tile at most
+
+template <class T>
+using Buffer = std::unique_ptr<T[], void (*)(T*)>;
+
+template <class T>
+Buffer<T> make_buffer(int64_t size) {
+    constexpr auto alignment = std::align_val_t(64);
+    T* data = static_cast<T*>(::operator new(sizeof(T) * std::max<int64_t>(size, 1), alignment));
+#ifdef PENSTOCK_POISON
+    std::fill(data, data + size, std::numeric_limits<T>::quiet_NaN());
+#endif
+    return {data, [](T* p) { ::operator delete(p, alignment); }};
+}
+
+inline int64_t padded(int64_t width) { return (width + kTile - 1) / kTile * kTile; }
+
+// Threads meet here at the end of every phase. They spin: a phase takes microseconds.
+class Barrier {
+  public:
+    explicit Barrier(int threads) : threads_(threads) {}
+    void meet() {
+        if (threads_ == 1) return;
+        const int turn = turn_.load(std::memory_order_relaxed);
+        if (arrived_.fetch_add(1, std::memory_order_acq_rel) == threads_ - 1) {
+            arrived_.store(0, std::memory_order_relaxed);
+            turn_.store(turn + 1, std::memory_order_release);
+            return;
+        }
+        for (int spins = 0; turn_.load(std::memory_order_acquire) == turn; ++spins) {
+            if (spins > 20000) std::this_thread::yield();
+        }
+    }
+
+  private:
+    const int threads_;
+    alignas(64) std::atomic<int> arrived_{0};
+    alignas(64) std::atomic<int> turn_{0};
+};
+
+// Values of all rows, padded to whole tiles.
+template <class T>
+struct Rows {
+    int64_t stride;
+    Buffer<T> data;
+
+    Rows(int64_t batch, int64_t width)
+        : stride(padded(width)), data(make_buffer<T>(batch * stride)) {}
+    T* row(int64_t b) const { return data.get() + b * stride; }
+};
+
+template <class T>
+class Run {
+  public:
+    Run(const Program& program, const Tensors<T>& tensors, int threads)
+        : program_(program), tensors_(tensors), threads_(threads), barrier_(threads) {
+        blocks_ = (tensors.batch + rows_of_block() - 1) / rows_of_block();
+        for (int64_t width : program.states) {
+            for (auto* states : {&now_, &next_}) states->emplace_back(tensors.batch, width);
+        }
+        for (int64_t width : program.temps) temps_.emplace_back(tensors.batch, width);
+        for (int64_t width : program.sums) {
+            sums_.emplace_back(blocks_, width);
+            std::fill_n(sums_.back().data.get(), blocks_ * sums_.back().stride, T(0));
+        }
+        int64_t tiles = 1;
+        for (const auto& phase : program.phases) {
+            for (const auto& group : phase) tiles = std::max(tiles, group.tiles());
+        }
+        for (int64_t i = 0; i < program.row_numbers; ++i) numbers_.emplace_back(tensors.batch, tiles);
+        find_previous();
+    }
+
+    void run() {
+        take_first_states();
+        if (threads_ == 1) {
+            work(0);
+        } else {
+#pragma omp parallel num_threads(threads_)
+            work(omp_get_thread_num());
+        }
+        give_last_states();
+        give_sums();
+    }
+
+  private:
+    // What an instruction sees: some rows of one tile of one step.
+    struct Place {
+        const int64_t* rows;  // the row of each token
+        int64_t token, count; // the first token
+        int64_t tile, block;
+        int units;            // real ones in this tile
+        T* slots;
+        bool swapped;         // whether `next_` holds the present states
+    };
+
+    // Small batches are cut so that two threads have equal work; numbers do not depend on it.
+    int64_t rows_of_block() const { return tensors_.batch >= 2 * kRows ? kRows : kRows / 2; }
+    int64_t slot_size() const { return kRows * kTile; }
+
+    void work(int thread) {
+        // A nested or limited OpenMP region may give fewer threads than asked for.
+        const int threads = threads_ == 1 ? 1 : omp_get_num_threads();
+        if (threads != threads_) {
+            if (thread > 0) return;
+            for (int64_t s = 0; s < tensors_.steps; ++s) {
+                for (size_t p = 0; p < program_.phases.size(); ++p) {
+                    for (int t = 0; t < threads_; ++t) phase(s, p, t, scratch().get());
+                }
+            }
+            return;
+        }
+        const Buffer<T> slots = scratch();
+        for (int64_t s = 0; s < tensors_.steps; ++s) {
+            for (size_t p = 0; p < program_.phases.size(); ++p) {
+                phase(s, p, thread, slots.get());
+                if (!program_.apart) barrier_.meet();
+            }
+        }
+    }
+
+    Buffer<T> scratch() const { return make_buffer<T>(program_.slots * slot_size()); }
+
+    void phase(int64_t s, size_t p, int thread, T* slots) {
+        const int64_t step = tensors_.reverse ? tensors_.steps - 1 - s : s;
+        const int64_t first = tensors_.offsets ? tensors_.offsets[step] : step * tensors_.batch;
+        const int64_t end = tensors_.offsets ? tensors_.offsets[step + 1] : first + tensors_.batch;
+        const int64_t count = end - first;
+        const int64_t blocks = (count + rows_of_block() - 1) / rows_of_block();
+        for (const auto& group : program_.phases[p]) {
+            const int64_t tiles = group.tiles();
+            // Where threads do not meet, each keeps to its own units.
+            const int64_t cut = program_.apart ? tiles : tiles * blocks;
+            const int64_t from = cut * thread / threads_, to = cut * (thread + 1) / threads_;
+            const int64_t scale = program_.apart ? blocks : 1;
+            for (int64_t item = from * scale; item < to * scale; ++item) {
+                const int64_t tile = item / blocks, block = item % blocks;
+                const int64_t low = count * block / blocks, high = count * (block + 1) / blocks;
+                const int units = static_cast<int>(std::min<int64_t>(kTile, group.width - tile * kTile));
+                execute(group, {tensors_.rows ? tensors_.rows + first + low : row_numbers() + low,
+                                first + low, high - low, tile, block, units, slots, s % 2 == 1});
+            }
+        }
+        if (p + 1 == program_.phases.size() && count < tensors_.batch) keep_others(s, first, end, thread);
+    }
+
+    // A row without a token keeps its states.
+    void keep_others(int64_t s, int64_t first, int64_t end, int thread) {
+        std::vector<bool> real(tensors_.batch, false);
+        for (int64_t n = first; n < end; ++n) real[tensors_.rows[n]] = true;
+        for (size_t i = 0; i < now_.size(); ++i) {
+            const auto& from = s % 2 ? next_[i] : now_[i];
+            const auto& to = s % 2 ? now_[i] : next_[i];
+            const int64_t tiles = from.stride / kTile;
+            const int64_t low = tiles * thread / threads_ * kTile;
+            const int64_t high = tiles * (thread + 1) / threads_ * kTile;
+            for (int64_t b = 0; b < tensors_.batch; ++b) {
+                if (!real[b]) std::copy(from.row(b) + low, from.row(b) + high, to.row(b) + low);
+            }
+        }
+    }
+
+    void execute(const Group& group, const Place& place);
+    void multiply(const Instruction& instruction, const Place& place);
+    void read(const Instruction& instruction, const Place& place, T* out);
+    void write(const Instruction& instruction, const Place& place, const T* a);
+    void reduce(const Instruction& instruction, int64_t b, T* out);
+    void with_vector(const Instruction& instruction, const Place& place, T* out, const T* a);
+    static void compute(const Instruction& instruction, int64_t size, T* out, const T* a, const T* b);
+
+    const T* before(const Instruction& instruction, const Place& place, int64_t r) const {
+        const int64_t n = previous_[place.token + r];
+        const int64_t width = tensors_.token_widths[instruction.i];
+        if (n < 0) return tensors_.sequences[instruction.k] + place.rows[r] * width;
+        return tensors_.tokens[instruction.i] + n * width;
+    }
+
+    // The token before each token of its row, in the order opposite to this run's; -1 at the first.
+    void find_previous() {
+        bool wanted = false;
+        for (const auto& phase : program_.phases) {
+            for (const auto& group : phase) {
+                for (const auto& i : group.code) wanted |= i.op == Op::kPrevious;
+            }
+        }
+        for (int64_t b = 0; b < tensors_.batch; ++b) all_rows_.push_back(b);
+        if (!wanted) return;
+        const int64_t B = tensors_.batch, T_ = tensors_.steps;
+        previous_.resize(tensors_.offsets ? tensors_.offsets[T_] : T_ * B);
+        std::vector<int64_t> last(B, -1);
+        for (int64_t s = 0; s < T_; ++s) {
+            const int64_t step = tensors_.reverse ? s : T_ - 1 - s;
+            const int64_t from = tensors_.offsets ? tensors_.offsets[step] : step * B;
+            const int64_t to = tensors_.offsets ? tensors_.offsets[step + 1] : from + B;
+            for (int64_t n = from; n < to; ++n) {
+                const int64_t b = tensors_.rows ? tensors_.rows[n] : n - from;
+                previous_[n] = last[b];
+                last[b] = n;
+            }
+        }
+    }
+
+    const int64_t* row_numbers() const { return all_rows_.data(); }
+
+    void take_first_states() {
+        for (size_t i = 0; i < now_.size(); ++i) {
+            const int64_t width = program_.states[i];
+            for (int64_t b = 0; b < tensors_.batch; ++b) {
+                T* to = std::copy_n(tensors_.first[i] + b * width, width, now_[i].row(b));
+                std::fill(to, now_[i].row(b) + now_[i].stride, T(0));
+            }
+        }
+    }
+
+    void give_last_states() {
+        for (size_t i = 0; i < now_.size(); ++i) {
+            const auto& states = tensors_.steps % 2 ? next_[i] : now_[i];
+            for (int64_t b = 0; b < tensors_.batch; ++b) {
+                std::copy_n(states.row(b), program_.states[i], tensors_.last[i] + b * program_.states[i]);
+            }
+        }
+    }
+
+    void give_sums() {
+        for (size_t i = 0; i < sums_.size(); ++i) {
+            std::fill_n(tensors_.sums[i], program_.sums[i], T(0));
+            for (int64_t block = 0; block < blocks_; ++block) {
+                for (int64_t u = 0; u < program_.sums[i]; ++u) tensors_.sums[i][u] += sums_[i].row(block)[u];
+            }
+        }
+    }
+
+    const Program& program_;
+    const Tensors<T>& tensors_;
+    const int threads_;
+    int64_t blocks_;
+    Barrier barrier_;
+    std::vector<Rows<T>> now_, next_, temps_, sums_, numbers_;
+    std::vector<int64_t> previous_, all_rows_;
+};
+
+}  // namespace penstock::PENSTOCK_ISA

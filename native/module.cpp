@@ -1,0 +1,182 @@
+// The Python module `penstock._native`.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include "isa.h"
+
+namespace nb = nanobind;
+
+namespace penstock {
+
+// The widest comes first.
+#if defined(__x86_64__)
+#define PENSTOCK_ISAS(X) X(v4) X(v3) X(v2)
+#else
+#define PENSTOCK_ISAS(X) X(native)
+#endif
+
+#define PENSTOCK_DECLARE(isa) const Table& table_##isa();
+PENSTOCK_ISAS(PENSTOCK_DECLARE)
+
+namespace {
+
+struct InstructionSet {
+    const char* name;
+    const Table& (*table)();
+};
+
+bool runs_here(const std::string& name) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (name == "v4") {
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vl");
+    }
+    if (name == "v3") {
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+               __builtin_cpu_supports("bmi2");
+    }
+    return name == "v2" && __builtin_cpu_supports("sse4.2");
+#else
+    return name == "native";
+#endif
+}
+
+// From the widest to the narrowest that this processor runs.
+std::vector<InstructionSet> instruction_sets() {
+#define PENSTOCK_LIST(isa) {#isa, table_##isa},
+    std::vector<InstructionSet> all{PENSTOCK_ISAS(PENSTOCK_LIST)}, here;
+    for (const auto& set : all) {
+        if (runs_here(set.name)) here.push_back(set);
+    }
+    return here;
+}
+
+using Address = uintptr_t;
+using Addresses = std::vector<Address>;
+using Instructions =
+    std::vector<std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, double>>;
+using Stretches = std::vector<std::tuple<bool, int64_t, int64_t>>;
+
+template <class T, class Pointer = const T*>
+std::vector<Pointer> pointers(const Addresses& addresses) {
+    std::vector<Pointer> found;
+    found.reserve(addresses.size());
+    for (Address address : addresses) found.push_back(reinterpret_cast<Pointer>(address));
+    return found;
+}
+
+// A program, and the instruction set it runs on.
+class Machine {
+  public:
+    Machine(const std::string& isa, std::vector<int64_t> states, std::vector<int64_t> temps,
+            std::vector<int64_t> sums, int64_t row_numbers, int64_t slots, bool apart,
+            const std::vector<std::tuple<int64_t, int64_t, Stretches>>& panels,
+            const std::vector<std::vector<std::tuple<int64_t, Instructions>>>& phases)
+        : table_(find(isa)),
+          program_{std::move(states), std::move(temps), std::move(sums), row_numbers, slots, apart, {}, {}} {
+        for (const auto& [width, members, stretches] : panels) {
+            Panel panel{width, members, {}};
+            for (const auto& [is_state, index, length] : stretches) {
+                panel.stretches.push_back({{is_state, index}, length});
+            }
+            program_.panels.push_back(std::move(panel));
+        }
+        for (const auto& groups : phases) {
+            auto& phase = program_.phases.emplace_back();
+            for (const auto& [width, code] : groups) {
+                auto& group = phase.emplace_back(Group{width, {}});
+                for (const auto& [op, out, a, b, i, j, k, value] : code) {
+                    if (op < 0 || op >= static_cast<int64_t>(Op::kCount)) {
+                        throw std::invalid_argument("Machine: unknown instruction");
+                    }
+                    group.code.push_back({static_cast<Op>(op), out, a, b, i, j, k, value});
+                }
+            }
+        }
+    }
+
+    int64_t panel_size(size_t panel) const { return program_.panels.at(panel).size(); }
+
+    // Packs the matrices of a panel; `members` are the addresses of their first numbers.
+    void pack(size_t index, const Addresses& members, int64_t by_unit, int64_t by_depth, Address out,
+              bool is_double) const {
+        const Panel& panel = program_.panels.at(index);
+        auto packing = [&](auto zero, auto function) {
+            using T = decltype(zero);
+            const auto from = pointers<T>(members);
+            function(from.data(), panel.members, panel.width, panel.depth(), by_unit, by_depth,
+                     reinterpret_cast<T*>(out));
+        };
+        nb::gil_scoped_release release;
+        is_double ? packing(0.0, table_.of_double.pack) : packing(0.0f, table_.of_float.pack);
+    }
+
+    void run(int64_t steps, int64_t batch, bool reverse, Address offsets, Address rows,
+             Address resets, const Addresses& tokens, const std::vector<int64_t>& token_widths,
+             const Addresses& sequences, const Addresses& vectors, const Addresses& panels,
+             const Addresses& first, const Addresses& last, const Addresses& outputs,
+             const std::vector<int64_t>& output_widths, const Addresses& sums, bool is_double,
+             int threads) const {
+        auto running = [&](auto zero, auto function) {
+            using T = decltype(zero);
+            const Tensors<T> tensors{
+                steps,
+                batch,
+                reverse,
+                reinterpret_cast<const int64_t*>(offsets),
+                reinterpret_cast<const int64_t*>(rows),
+                reinterpret_cast<const bool*>(resets),
+                pointers<T>(tokens),
+                pointers<T>(sequences),
+                pointers<T>(vectors),
+                pointers<T>(panels),
+                pointers<T>(first),
+                token_widths,
+                output_widths,
+                pointers<T, T*>(outputs),
+                pointers<T, T*>(last),
+                pointers<T, T*>(sums),
+            };
+            nb::gil_scoped_release release;
+            function(program_, tensors, threads);
+        };
+        is_double ? running(0.0, table_.of_double.run) : running(0.0f, table_.of_float.run);
+    }
+
+  private:
+    static const Table& find(const std::string& isa) {
+        for (const auto& set : instruction_sets()) {
+            if (set.name == isa) return set.table();
+        }
+        throw std::invalid_argument("Machine: this processor does not run " + isa);
+    }
+
+    const Table& table_;
+    Program program_;
+};
+
+}  // namespace
+}  // namespace penstock
+
+NB_MODULE(_native, m) {
+    using penstock::Machine;
+    nb::set_leak_warnings(false);  // machines live as long as the caches that hold them
+    m.doc() = "The time loop of any cell, compiled for several instruction sets.";
+    m.def("instruction_sets", [] {
+        std::vector<std::string> names;
+        for (const auto& set : penstock::instruction_sets()) names.emplace_back(set.name);
+        return names;
+    });
+    nb::class_<Machine>(m, "Machine")
+        .def(nb::init<const std::string&, std::vector<int64_t>, std::vector<int64_t>,
+                      std::vector<int64_t>, int64_t, int64_t, bool,
+                      const std::vector<std::tuple<int64_t, int64_t, penstock::Stretches>>&,
+                      const std::vector<std::vector<std::tuple<int64_t, penstock::Instructions>>>&>())
+        .def("panel_size", &Machine::panel_size)
+        .def("pack", &Machine::pack)
+        .def("run", &Machine::run);
+}

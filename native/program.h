@@ -1,0 +1,89 @@
+// A loop as the machine runs it: instructions on tiles of rows x 16 units.
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <vector>
+
+namespace penstock {
+
+// The order is that of penstock/engines/assemble.py.
+enum class Op : int64_t {
+    // reads: out <- tensor `i`, column `j`; `splat` takes one number for all units of a row
+    kToken, kPrevious, kSequence, kVector, kState, kTemp, kConstant, kRowSum, kRowLargest,
+    // products: slots out, out + 1, ... <- panel `i` times operand `j`
+    kMultiply,
+    // writes of slot a
+    kStoreToken, kStoreState, kStoreTemp, kStoreRowSum, kStoreRowLargest, kAccumulate,
+    // element-wise
+    kSelect, kAdd, kSub, kMul, kDiv, kMaximum, kMinimum, kWins, kDsigmoid, kDtanh,
+    kAddNumber, kMulNumber, kFromNumber, kAddVector, kMulVector,
+    kNeg, kSigmoid, kTanh, kRelu, kExp, kLog, kSqrt, kAbs, kSin, kCos, kSquare, kSoftplus,
+    kSoftsign, kHardSigmoid, kHardTanh, kLeakyRelu, kElu, kSilu, kGelu, kGeluSlope,
+    kPositive, kSign,
+    kCount
+};
+
+struct Instruction {
+    Op op;
+    int64_t out, a, b;  // slots
+    int64_t i, j, k;    // tensors, columns, flags
+    double value;
+};
+
+// The operand of a product: a state as the step began, or a value computed in it.
+struct Operand {
+    bool is_state;
+    int64_t index;
+};
+
+// One stretch of a panel: products of one operand, K numbers long.
+struct Stretch {
+    Operand operand;
+    int64_t length;
+};
+
+// Matrices packed for the tiles of one result: `members` results side by side.
+struct Panel {
+    int64_t width, members;
+    std::vector<Stretch> stretches;
+
+    int64_t tiles() const { return (width + 15) / 16; }
+    int64_t depth() const {
+        int64_t sum = 0;
+        for (const auto& stretch : stretches) sum += stretch.length;
+        return sum;
+    }
+    int64_t size() const { return tiles() * depth() * members * 16; }
+};
+
+struct Group {
+    int64_t width;
+    std::vector<Instruction> code;
+
+    int64_t tiles() const { return (width + 15) / 16; }
+};
+
+struct Program {
+    std::vector<int64_t> states, temps, sums;  // widths
+    int64_t row_numbers;                       // sums and maxima over rows
+    int64_t slots;
+    bool apart;  // no unit reads another: threads need not meet
+    std::vector<Panel> panels;
+    std::vector<std::vector<Group>> phases;
+};
+
+// Tensors of one run. Every pointer is to numbers of the machine's type.
+template <class T>
+struct Tensors {
+    int64_t steps, batch;
+    bool reverse;
+    const int64_t* offsets;  // (steps + 1,) first token of each step, or none: all rows are real
+    const int64_t* rows;     // (N,) the row of each token
+    const bool* resets;      // (N,) or none
+    std::vector<const T*> tokens, sequences, vectors, panels, first;
+    std::vector<int64_t> token_widths, output_widths;
+    std::vector<T*> outputs, last, sums;
+};
+
+}  // namespace penstock

@@ -1,0 +1,27 @@
+"""The time loop of any cell, compiled for several instruction sets: see ``native/``."""
+
+from collections.abc import Sequence
+
+def instruction_sets() -> list[str]:
+    """Those compiled in that this processor runs, from the widest to the narrowest."""
+
+class Machine:
+    """A program of :mod:`penstock.engines.assemble`, and the instruction set it runs on."""
+
+    def __init__(self, isa: str, *arguments: object) -> None: ...
+    def panel_size(self, panel: int) -> int:
+        """How many numbers a packed panel holds."""
+
+    def pack(
+        self,
+        panel: int,
+        members: Sequence[int],
+        by_unit: int,
+        by_depth: int,
+        out: int,
+        is_double: bool,
+    ) -> None:
+        """Copy matrices, given by address and strides, to the order in which they are read."""
+
+    def run(self, *arguments: object) -> None:
+        """Run over a sequence; tensors are given by address."""

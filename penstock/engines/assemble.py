@@ -1,0 +1,358 @@
+"""From a loop to the program of the native machine: phases, tiles, instructions, slots.
+
+A step is a series of phases; between two of them all threads meet, because a product or a
+reduction reads whole rows.  Within a phase each tile of units runs one list of instructions
+on slots, each of which holds one value of the tile's rows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+
+from penstock.equations.loop import LEAVES, Block, Loop, Node
+
+__all__ = ["TILE", "Assembly", "Panel", "assemble"]
+
+TILE = 16
+"""Hidden units that are computed together."""
+
+OPERATIONS = (
+    *("token", "previous", "sequence", "vector", "state", "temp", "constant", "sum", "largest"),
+    "matmul",
+    *("store token", "store state", "store temp", "store sum", "store largest", "accumulate"),
+    *("select", "add", "sub", "mul", "div", "maximum", "minimum", "wins", "dsigmoid", "dtanh"),
+    *("add number", "mul number", "from number", "add vector", "mul vector"),
+    *("neg", "sigmoid", "tanh", "relu", "exp", "log", "sqrt", "abs", "sin", "cos", "square"),
+    *("softplus", "softsign", "hard_sigmoid", "hard_tanh", "leaky_relu", "elu", "silu", "gelu"),
+    *("gelu_slope", "positive", "sign"),
+)
+"""In the order of ``enum class Op`` in ``native/program.h``."""
+
+CODES = {name: code for code, name in enumerate(OPERATIONS)}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Matrices to be packed together: results that share an operand.
+
+    Attributes:
+        source: which matrix of the loop.
+        blocks: which of the matrices stacked there; all of them if transposed.
+        width: of each result.
+        stretches: for each operand whether it is a state, its number, and its length.
+    """
+
+    source: int
+    blocks: Block
+    width: int
+    stretches: tuple[tuple[bool, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """A loop for the machine.
+
+    Attributes:
+        panels: of its products.
+        arguments: of the machine's constructor, after the instruction set.
+    """
+
+    panels: tuple[Panel, ...]
+    arguments: tuple[object, ...]
+
+
+@dataclass
+class _Instruction:
+    """An instruction on values that have no slot yet."""
+
+    op: str
+    results: Block = ()
+    operands: Block = ()
+    i: int = 0
+    j: int = 0
+    k: int = 0
+    value: float = 0.0
+
+
+@lru_cache(maxsize=256)
+def assemble(loop: Loop) -> Assembly:
+    """Translate a loop for the machine."""
+    return _Assembler(loop).run()
+
+
+class _Assembler:
+    """One translation."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop, self.nodes = loop, loop.nodes
+        self.levels = self._levels()
+        self.stored = self._stored()
+        self.phases = self._phases()
+        self.temps: dict[int, int] = {}
+        self.numbers: dict[int, int] = {}
+        self.panels: list[Panel] = []
+        self.groups: dict[tuple[int, int], _Group] = {}
+        for index in self._kept_in_rows():
+            self.temps[index] = len(self.temps)
+        for index, node in enumerate(self.nodes):
+            if node.op in ("sum", "largest"):
+                self.numbers[index] = len(self.numbers)
+
+    def run(self) -> Assembly:
+        for index, node in enumerate(self.nodes):
+            if index in self.stored or not self._is_read_anew(node):
+                place = self.phases[index], node.width
+                self.groups.setdefault(place, _Group(self, *place)).emit(index)
+        phases: dict[int, list[_Group]] = defaultdict(list)
+        for (phase, _), group in sorted(self.groups.items()):
+            phases[phase].append(group)
+        coded = [[(g.width, g.coded()) for g in phases[p]] for p in sorted(phases)]
+        slots = max((group.slots for group in self.groups.values()), default=0)
+        apart = not (self.panels or self.numbers or self.temps)
+        arguments = (
+            [state.width for state in self.loop.states],
+            [self.nodes[index].width for index in self.temps],
+            [self.nodes[index].width for index in self.loop.sums],
+            len(self.numbers),
+            slots,
+            apart,
+            [(panel.width, len(panel.blocks), list(panel.stretches)) for panel in self.panels],
+            coded,
+        )
+        return Assembly(tuple(self.panels), arguments)
+
+    def _levels(self) -> list[int]:
+        """The first phase in which each value can be read."""
+        levels: list[int] = []
+        for node in self.nodes:
+            match node.op:
+                case "matmul":
+                    waits = [
+                        0 if self.nodes[arg].op == "state" else levels[arg] + 1 for arg in node.args
+                    ]
+                case "sum" | "largest":
+                    waits = [levels[node.args[0]] + 1]
+                case "broadcast" if self.nodes[node.args[0]].op == "matmul":
+                    waits = [levels[node.args[0]] + 1]
+                case _:
+                    waits = [levels[arg] for arg in node.args]
+            levels.append(max(waits, default=0))
+        return levels
+
+    def _phases(self) -> list[int]:
+        """When each value is computed: late, so that it need not wait in memory.
+
+        Products come as early as they can, to run beside others of the same operand.
+        """
+        latest: dict[int, int] = {}
+        phases = [0] * len(self.nodes)
+        for index in reversed(range(len(self.nodes))):
+            node = self.nodes[index]
+            limits = [latest[index]] if index in latest else []
+            if index in self.stored or node.op == "matmul" or not limits:
+                limits.append(self.levels[index])
+            phases[index] = max(self.levels[index], min(limits))
+            waits = node.op in ("matmul", "sum", "largest") or (
+                node.op == "broadcast" and self.nodes[node.args[0]].op == "matmul"
+            )
+            for arg in node.args:
+                limit = phases[index] - waits
+                latest[arg] = min(latest.get(arg, limit), limit)
+        return phases
+
+    def _stored(self) -> dict[int, list[_Instruction]]:
+        """For each node the instructions that write its value."""
+        stored: dict[int, list[_Instruction]] = defaultdict(list)
+        for number, state in enumerate(self.loop.states):
+            stored[state.new].append(_Instruction("store state", i=number))
+        for number, output in enumerate(self.loop.outputs):
+            columns = accumulate(self.loop.widths(output), initial=0)
+            for index, column in zip(output, columns, strict=False):
+                stored[index].append(_Instruction("store token", i=number, j=column))
+        for number, index in enumerate(self.loop.sums):
+            stored[index].append(_Instruction("accumulate", i=number))
+        for node in self.nodes:
+            if node.op == "matmul":
+                for arg in node.args:
+                    if self.nodes[arg].op != "state":
+                        stored.setdefault(arg, [])
+            if node.op in ("sum", "largest"):
+                stored.setdefault(node.args[0], [])
+        return stored
+
+    def _kept_in_rows(self) -> list[int]:
+        """Values that other tiles, or later phases, read."""
+        kept: dict[int, None] = {}
+        for index, node in enumerate(self.nodes):
+            for arg in node.args:
+                other = self.nodes[arg]
+                whole_row = (node.op == "matmul" and other.op != "state") or (
+                    node.op == "broadcast" and other.op == "matmul"
+                )
+                later = self.phases[arg] < self.phases[index] and not self._is_read_anew(other)
+                if whole_row or (later and node.op not in ("sum", "largest", "matmul")):
+                    kept[arg] = None
+        return list(kept)
+
+    def _is_read_anew(self, node: Node) -> bool:
+        """Whether each phase that needs the value reads it from where it is."""
+        return node.op in (*LEAVES, "sum", "largest", "broadcast")
+
+    def panel(self, panel: Panel) -> int:
+        """The number of a panel."""
+        if panel not in self.panels:
+            self.panels.append(panel)
+        return self.panels.index(panel)
+
+    def operand(self, index: int) -> tuple[bool, int, int]:
+        """Where the operand of a product is: whether it is a state, its number, its length."""
+        node = self.nodes[index]
+        if node.op == "state":
+            return True, node.source, node.width
+        return False, self.temps[index], node.width
+
+
+class _Group:
+    """The instructions of one phase for the tiles of one width."""
+
+    def __init__(self, assembler: _Assembler, phase: int, width: int) -> None:
+        self.assembler, self.phase, self.width = assembler, phase, width
+        self.nodes, self.loop = assembler.nodes, assembler.loop
+        self.code: list[_Instruction] = []
+        self.known: dict[int, int] = {}
+        self.values = 0
+        self.slots = 0
+
+    def emit(self, index: int) -> None:
+        """Compute a node and write it wherever it is wanted."""
+        value = self.read(index)
+        assembler = self.assembler
+        for store in assembler.stored.get(index, []):
+            self.code.append(_Instruction(store.op, (), (value,), store.i, store.j))
+        if index in assembler.temps:
+            self.code.append(_Instruction("store temp", (), (value,), assembler.temps[index]))
+        for number, place in assembler.numbers.items():
+            node = self.nodes[number]
+            if node.args[0] == index:
+                self.code.append(_Instruction(f"store {node.op}", (), (value,), place))
+
+    def read(self, index: int) -> int:
+        """The value of a node in this phase."""
+        if index not in self.known:
+            node = self.nodes[index]
+            if self.assembler._is_read_anew(node):
+                self.known[index] = self._load(node, index)
+            elif self.assembler.phases[index] < self.phase:
+                temp = self.assembler.temps[index]
+                self.known[index] = self._new(_Instruction("temp", i=temp))
+            elif node.op == "matmul":
+                self._multiply(node)
+            else:
+                self.known[index] = self._new(self._compute(node))
+        return self.known[index]
+
+    def _load(self, node: Node, index: int) -> int:
+        one = 0.0
+        if node.op == "broadcast":
+            index, one = node.args[0], 1.0
+            node = self.nodes[index]
+        match node.op:
+            case "token":
+                column = sum(self.loop.tokens[node.source][: node.block])
+                load = _Instruction("token", i=node.source, j=column, value=one)
+            case "previous":
+                load = _Instruction("previous", i=node.source, k=node.first, value=one)
+            case "sequence":
+                width = self.loop.sequences[node.source]
+                load = _Instruction("sequence", i=node.source, j=width, value=one)
+            case "vector" | "state":
+                load = _Instruction(node.op, i=node.source, value=one)
+            case "constant":
+                load = _Instruction("constant", value=node.value)
+            case "sum" | "largest":
+                tiles = -(-self.nodes[node.args[0]].width // TILE)
+                load = _Instruction(node.op, i=self.assembler.numbers[index], j=tiles)
+            case _:
+                load = _Instruction("temp", i=self.assembler.temps[index], value=one)
+        return self._new(load)
+
+    def _multiply(self, node: Node) -> None:
+        """All products of one operand that belong to this phase and width."""
+        matrix = self.loop.matrices[node.source]
+        members = {
+            other.block: index
+            for index, other in enumerate(self.nodes)
+            if (other.op, other.source, other.args, other.width)
+            == ("matmul", node.source, node.args, node.width)
+        }
+        blocks = (0,) if matrix.transposed else tuple(sorted(members))
+        stretches = tuple(self.assembler.operand(arg) for arg in node.args)
+        panel = self.assembler.panel(Panel(node.source, blocks, node.width, stretches))
+        results = tuple(range(self.values, self.values + len(blocks)))
+        self.values += len(blocks)
+        self.code.append(_Instruction("matmul", results, i=panel))
+        self.known.update(zip((members[b] for b in blocks), results, strict=True))
+
+    def _compute(self, node: Node) -> _Instruction:
+        match node.op, node.args:
+            case (("add" | "mul"), (a, b)):
+                for x, other in ((a, b), (b, a)):
+                    if self.nodes[other].op == "constant":
+                        number = self.nodes[other].value
+                        return _Instruction(f"{node.op} number", (), (self.read(x),), value=number)
+                for x, other in ((a, b), (b, a)):
+                    if (vector := self._vector(other)) is not None:
+                        source, one = vector
+                        return _Instruction(
+                            f"{node.op} vector", (), (self.read(x),), i=source, value=one
+                        )
+            case "sub", (a, b) if self.nodes[b].op == "constant":
+                return _Instruction("add number", (), (self.read(a),), value=-self.nodes[b].value)
+            case "sub", (a, b) if self.nodes[a].op == "constant":
+                return _Instruction("from number", (), (self.read(b),), value=self.nodes[a].value)
+        return _Instruction(node.op, (), tuple(self.read(arg) for arg in node.args))
+
+    def _vector(self, index: int) -> tuple[int, float] | None:
+        """Which vector a node is, and whether it is one number for all units."""
+        node, one = self.nodes[index], 0.0
+        if node.op == "broadcast":
+            node, one = self.nodes[node.args[0]], 1.0
+        return (node.source, one) if node.op == "vector" else None
+
+    def _new(self, instruction: _Instruction) -> int:
+        instruction.results = (self.values,)
+        self.values += 1
+        self.code.append(instruction)
+        return instruction.results[0]
+
+    def coded(self) -> list[tuple[int, int, int, int, int, int, int, float]]:
+        """The instructions with slots; a slot is free once its value was read for the last time."""
+        last = {value: at for at, step in enumerate(self.code) for value in step.operands}
+        slot: dict[int, int] = {}
+        free: set[int] = set()
+        coded = []
+        for at, step in enumerate(self.code):
+            operands = [slot[value] for value in step.operands]
+            free.update(slot[value] for value in set(step.operands) if last[value] == at)
+            start = self._take(free, len(step.results))
+            slot.update(zip(step.results, range(start, start + len(step.results)), strict=True))
+            free.update(slot[value] for value in step.results if value not in last)
+            a, b = (*operands, 0, 0)[:2]
+            coded.append((CODES[step.op], start, a, b, step.i, step.j, step.k, float(step.value)))
+        return coded
+
+    def _take(self, free: set[int], count: int) -> int:
+        """The first of ``count`` neighbouring free slots, taken."""
+        if not count:
+            return 0
+        start = next(
+            s
+            for s in range(self.slots + 1)
+            if all(s + n in free or s + n >= self.slots for n in range(count))
+        )
+        free.difference_update(range(start, start + count))
+        self.slots = max(self.slots, start + count)
+        return start

@@ -1,0 +1,232 @@
+"""The native engine: the time loop in one call of compiled code, on the CPU.
+
+What runs before and after the loop stays in PyTorch.  With padding, only the real tokens are
+computed at all, before, in and after the loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from penstock.engines.machine import TYPES, Order, run_loop
+from penstock.engines.stages import Sequence, Stages
+from penstock.engines.storage import Weights
+from penstock.equations.lower import Lowered, Source, lower
+from penstock.equations.plan import Plan, Product
+from penstock.equations.program import Operation, Slot
+
+__all__ = ["run", "supports"]
+
+
+def supports(_: Plan, flat: Tensor) -> str:
+    """Why the engine cannot run a program; empty when it can."""
+    if flat.device.type != "cpu":
+        return f"it runs on the CPU, and the weights are on {flat.device.type}"
+    if flat.dtype not in TYPES:
+        return f"it computes in float32 or float64, and the weights are {flat.dtype}"
+    return ""
+
+
+def run(
+    plan: Plan, weights: Weights, sequence: Sequence, *, trace: bool = False
+) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    """Run a program over a sequence; see :func:`penstock.engines.reference.run`."""
+    return _Run(plan, weights, sequence, trace).run()
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """What a run of a plan does, apart from its numbers.
+
+    Attributes:
+        lowered: the loop.
+        text: of the loop.
+        items: for each stage what PyTorch is to compute.
+        per_sequence: operations known before all steps that differ between sequences.
+    """
+
+    lowered: Lowered
+    text: str
+    items: dict[str, tuple[Source, ...]]
+    per_sequence: frozenset[int]
+
+
+@lru_cache(maxsize=256)
+def _recipe(
+    plan: Plan, sizes: tuple[tuple[str, int], ...], kept: tuple[int, ...], resets: bool
+) -> _Recipe:
+    lowered = lower(plan, dict(sizes), kept, resets=resets)
+    outside = _outside(plan, lowered, kept)
+    items = {
+        stage: tuple(
+            item
+            for item in plan.schedule[stage]
+            if stage == "once" or not outside.isdisjoint(_members(item))
+        )
+        for stage in ("once", "before", "after")
+    }
+    once = [index for index, stage in enumerate(plan.stages) if stage == "once"]
+    operations = plan.program.operations
+    per_sequence = frozenset(
+        index
+        for index in once
+        if any(operations[i].per == "sequence" for i in plan.program.ancestors([index]))
+    )
+    return _Recipe(lowered, lowered.loop.to_text(), items, per_sequence)
+
+
+def _outside(plan: Plan, lowered: Lowered, kept: tuple[int, ...]) -> set[int]:
+    """Operations before or after the loop that are needed."""
+    open_items = [index for index in kept if not lowered.inside[index]]
+    open_items += [member for source in lowered.tokens for member in _members(source)]
+    found: set[int] = set()
+    while open_items:
+        index = open_items.pop()
+        if index not in found and not lowered.inside[index]:
+            found.add(index)
+            open_items.extend(plan.program.operations[index].args)
+    return found
+
+
+def _members(item: Source) -> tuple[int, ...]:
+    return item.members if isinstance(item, Product) else (item,)
+
+
+class _Real:
+    """The real tokens of a padded batch, one step after another."""
+
+    def __init__(self, mask: Tensor) -> None:
+        self.mask = mask
+        steps, self.rows = mask.nonzero(as_tuple=True)
+        self.places = steps * mask.shape[1] + self.rows
+        counts = mask.sum(1)
+        self.offsets = F.pad(counts.cumsum(0), (1, 0))
+
+    def pack(self, values: Tensor) -> Tensor:
+        """(T, B, size) to (N, size)."""
+        return values.reshape(-1, values.shape[-1])[self.places]
+
+    def unpack(self, values: Tensor) -> Tensor:
+        """(N, size) to (T, B, size), zero where there is no token."""
+        padded = values.new_zeros(self.mask.numel(), values.shape[-1])
+        return padded.index_copy(0, self.places, values).view(*self.mask.shape, values.shape[1])
+
+    def resets(self, reset: Tensor) -> tuple[Tensor, Tensor]:
+        """Whether a state starts anew since the token before, (N,), and after the last, (B,)."""
+        times = reset.long().cumsum(0)
+        seen = (times * self.mask).cummax(0).values
+        before = torch.cat([torch.zeros_like(seen[:1]), seen[:-1]])
+        return (times > before)[self.mask], times[-1] > seen[-1]
+
+
+class _Run(Stages):
+    """One run with the loop in compiled code; with padding, values are (N, size)."""
+
+    def __init__(self, plan: Plan, weights: Weights, sequence: Sequence, trace: bool) -> None:
+        super().__init__(plan, weights, sequence, trace)
+        self.recipe = _recipe(
+            plan,
+            tuple(sequence.sizes.items()),
+            tuple(self.kept.values()),
+            sequence.reset is not None,
+        )
+        self.real = None if sequence.mask is None else _Real(sequence.mask)
+
+    def take_inputs(self) -> dict[str, Tensor]:
+        """Inputs among the values, without padding."""
+        state = super().take_inputs()
+        if self.real is not None:
+            self.values = {index: self.real.pack(value) for index, value in self.values.items()}
+        return state
+
+    def items(self, stage: str) -> tuple[Source, ...]:
+        """What is not in the loop."""
+        return self.recipe.items[stage]
+
+    def leaf(self, operation: Operation) -> Tensor:
+        """The value of a weight, a noise or a constant."""
+        value = super().leaf(operation)
+        if operation.op == "noise" and operation.per == "step" and self.real is not None:
+            return self.real.pack(value)
+        return value
+
+    def operand(self, arg: int, index: int, values: dict[int, Tensor]) -> Tensor:
+        """The value of an operation as operand of another."""
+        value = super().operand(arg, index, values)
+        known = self.recipe.per_sequence
+        if self.real is not None and arg in known and index not in known:
+            return value[self.real.rows]
+        return value
+
+    def loop(self) -> dict[str, Tensor]:
+        """Take all steps in one call."""
+        lowered = self.recipe.lowered
+        order, pending = self._order()
+        dtype = self.weights.flat.dtype
+        tokens = [self._token(source).to(dtype) for source in lowered.tokens]
+        sequences = [self._of_sequence(source) for source in lowered.sequences]
+        vectors = [self.values[index].reshape(-1) for index in lowered.vectors]
+        matrices = [self.stack(product)[0] for product in lowered.products]
+        first = [self.sequence.state[slot.field] for slot in lowered.slots]
+        inputs = [*tokens, *sequences, *vectors, *matrices, *first]
+        made = run_loop(
+            self.recipe.text,
+            tokens,
+            sequences,
+            vectors,
+            matrices,
+            first,
+            self.weights.flat.detach(),
+            order.offsets,
+            order.rows,
+            order.resets,
+            order.steps,
+            order.batch,
+            order.reverse,
+            torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs),
+        )
+        count = len(lowered.kept)
+        for index, value in zip(lowered.kept, made[:count], strict=True):
+            shape = value.shape if self.real else (self.steps, self.batch, value.shape[1])
+            self.values[index] = value.view(shape)
+        last = made[len(made) - len(first) :]
+        state = {slot.field: value for slot, value in zip(lowered.slots, last, strict=True)}
+        if pending is None:
+            return state
+        anew = pending[:, None]
+        return {f: torch.where(anew, self.sequence.first[f], value) for f, value in state.items()}
+
+    def every_step(self, index: int) -> Tensor:
+        """The values (T, B, size) of an operation, zero where masked."""
+        if self.real is None or self.plan.stages[index] == "once":
+            return super().every_step(index)
+        return self.real.unpack(self.values[index])
+
+    def _order(self) -> tuple[Order, Tensor | None]:
+        """The order of the tokens, and whose state starts anew after its last token."""
+        reset = self.sequence.reset
+        if self.real is None:
+            resets = None if reset is None else reset.reshape(-1)
+            return Order(self.steps, self.batch, resets=resets), None
+        resets, pending = (
+            (None, None) if reset is None or not self.steps else self.real.resets(reset)
+        )
+        real = self.real
+        return (
+            Order(self.steps, self.batch, offsets=real.offsets, rows=real.rows, resets=resets),
+            pending,
+        )
+
+    def _token(self, source: Source) -> Tensor:
+        value = self.joined[source] if isinstance(source, Product) else self.values[source]
+        return value.reshape(-1, value.shape[-1])
+
+    def _of_sequence(self, source: int | Slot) -> Tensor:
+        if isinstance(source, Slot):
+            return self.sequence.first[source.field]
+        return self.values[source]

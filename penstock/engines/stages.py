@@ -1,0 +1,218 @@
+"""What every engine does with PyTorch: all of a program but its time loop."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from penstock.engines.storage import Weights, stack
+from penstock.equations.plan import Plan, Product
+from penstock.equations.program import Operation, Slot
+
+__all__ = ["COMPUTE", "Memory", "Sequence", "Stages"]
+
+COMPUTE: dict[str, Callable[..., Tensor]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "neg": operator.neg,
+    "transpose": lambda matrix: matrix.mT,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "exp": torch.exp,
+    "log": torch.log,
+    "sqrt": torch.sqrt,
+    "abs": torch.abs,
+    "sin": torch.sin,
+    "cos": torch.cos,
+    "square": torch.square,
+    "softplus": F.softplus,
+    "softsign": F.softsign,
+    "hard_sigmoid": lambda x: F.relu6(x + 3) / 6,  # F.hardsigmoid rounds its slope to float32
+    "hard_tanh": F.hardtanh,
+    "leaky_relu": F.leaky_relu,
+    "elu": F.elu,
+    "silu": F.silu,
+    "gelu": F.gelu,
+    "maximum": torch.maximum,
+    "minimum": torch.minimum,
+    "layernorm": lambda row: F.layer_norm(row, row.shape[-1:]),
+    "softmax": lambda row: torch.softmax(row, -1),
+    "mean": lambda row: row.mean(-1, keepdim=True),
+    "sum": lambda row: row.sum(-1, keepdim=True),
+}
+
+
+@dataclass
+class Sequence:
+    """What a program runs over.
+
+    Attributes:
+        xs: the input, (T, B, D).
+        sizes: every size by name.
+        state: slot name to its value before the first step, (B, size).
+        first: slot name to what a reset sets it to, (B, size).
+        mask: (T, B), True = real; a step that is not leaves the state as it was.
+        reset: (T, B), True = the state starts anew before this step.
+        noise: noise name to its mask (see :func:`penstock.engines.noise.draw`).
+    """
+
+    xs: Tensor
+    sizes: Mapping[str, int]
+    state: dict[str, Tensor]
+    first: dict[str, Tensor] = field(default_factory=dict)
+    mask: Tensor | None = None
+    reset: Tensor | None = None
+    noise: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Memory:
+    """What is remembered from step to step, of states or of the input."""
+
+    def __init__(self, slots: list[Slot], sequence: Sequence) -> None:
+        self.values = {slot.field: sequence.state[slot.field] for slot in slots}
+        self._first, self._reset, self._mask = sequence.first, sequence.reset, sequence.mask
+        self._newest = {slot.field: slot.name for slot in slots if slot.delay == 1}
+        self._moves = {slot.field: slot.later for slot in slots if slot.delay > 1}
+
+    def begin(self, t: int) -> dict[str, Tensor]:
+        """Slot name to value at the start of step ``t``: anew where it resets."""
+        if self._reset is not None:
+            anew = self._reset[t][:, None]
+            self.values = {
+                name: torch.where(anew, self._first[name], old) for name, old in self.values.items()
+            }
+        return self.values
+
+    def end(self, t: int, new: Mapping[str, Tensor]) -> None:
+        """Take in the values of step ``t`` by name; where masked, all stays as it was."""
+        old = self.values
+        self.values = {field: new[name] for field, name in self._newest.items()}
+        self.values |= {field: old[later] for field, later in self._moves.items()}
+        if self._mask is not None:
+            real = self._mask[t][:, None]
+            self.values = {n: torch.where(real, v, old[n]) for n, v in self.values.items()}
+
+
+class Stages:
+    """One run: ``values`` holds each operation's value, for all steps or for this step.
+
+    An engine adds :meth:`loop`.
+    """
+
+    def __init__(self, plan: Plan, weights: Weights, sequence: Sequence, trace: bool) -> None:
+        self.plan, self.weights, self.sequence = plan, weights, sequence
+        self.program, self.operations = plan.program, plan.program.operations
+        self.values: dict[int, Tensor] = {}
+        self.stacked: dict[Product, tuple[Tensor, list[int]]] = {}
+        self.joined: dict[Product, Tensor] = {}
+        self.steps, self.batch = sequence.xs.shape[:2]
+        self.kept = {
+            name: index
+            for name, index in self.program.indices.items()
+            if name == self.program.output or (trace and len(self.operations[index].shape) < 2)
+        }
+        self.trace = trace
+
+    def run(self) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        """Outputs, last state, and traces: see :func:`penstock.engines.reference.run`."""
+        state = self.take_inputs()
+        self.compute(self.items("once"), self.values)
+        self.compute(self.items("before"), self.values)
+        state |= self.loop()
+        self.compute(self.items("after"), self.values)
+        traces = {name: self.every_step(index) for name, index in self.kept.items()}
+        return traces[self.program.output], state, traces if self.trace else {}
+
+    def loop(self) -> dict[str, Tensor]:
+        """Take all steps: put what is needed after them among the values; give the last state."""
+        raise NotImplementedError
+
+    def take_inputs(self) -> dict[str, Tensor]:
+        """Put inputs, earlier ones through masks and resets, among the values; give the last."""
+        memory = Memory([slot for slot in self.program.slots if slot.name == "x"], self.sequence)
+        seen: dict[str, list[Tensor]] = {name: [] for name in memory.values}
+        for t in range(self.steps if seen else 0):
+            for name, value in memory.begin(t).items():
+                seen[name].append(value)
+            memory.end(t, {"x": self.sequence.xs[t]})
+        fields = {slot.delay: slot.field for slot in self.program.slots if slot.name == "x"}
+        for index, operation in enumerate(self.operations):
+            if operation.op == "input":
+                kept = seen[fields[operation.delay]] if operation.delay else []
+                self.values[index] = torch.stack(kept) if kept else self.sequence.xs
+        return memory.values
+
+    def items(self, stage: str) -> tuple[int | Product, ...]:
+        """What PyTorch is to compute in a stage."""
+        return self.plan.schedule[stage]
+
+    def compute(self, items: Iterable[int | Product], values: dict[int, Tensor]) -> None:
+        """Add the values of operations to ``values``."""
+        for item in items:
+            if isinstance(item, Product):
+                self.multiply(item, values)
+            else:
+                self.compute_one(item, values)
+
+    def compute_one(self, index: int, values: dict[int, Tensor]) -> None:
+        """Add the value of an operation to ``values``."""
+        operation = self.operations[index]
+        if operation.op in COMPUTE:
+            args = [self.operand(arg, index, values) for arg in operation.args]
+            values[index] = COMPUTE[operation.op](*args)
+        elif operation.op == "matmul":
+            matrix, right = (values[arg] for arg in operation.args)
+            is_row = len(operation.shape) == 1
+            values[index] = F.linear(right, matrix) if is_row else matrix @ right
+        elif operation.op not in ("input", "state"):
+            values[index] = self.leaf(operation)
+
+    def operand(self, arg: int, index: int, values: dict[int, Tensor]) -> Tensor:
+        """The value of an operation as operand of another."""
+        del index
+        return values[arg]
+
+    def leaf(self, operation: Operation) -> Tensor:
+        """The value of a weight, a noise or a constant."""
+        if operation.op == "weight":
+            return self.weights[operation.name]
+        if operation.op == "noise":
+            return self.sequence.noise[operation.name]
+        return self.sequence.xs.new_tensor(operation.value)
+
+    def multiply(self, product: Product, values: dict[int, Tensor]) -> None:
+        """Add the values of products that run as one to ``values``."""
+        matrix, heights = self.stack(product)
+        rows = self.joined[product] = F.linear(values[product.operand], matrix)
+        parts = rows.split(heights, -1) if len(heights) > 1 else [rows]
+        values.update(zip(product.members, parts, strict=True))
+
+    def stack(self, product: Product) -> tuple[Tensor, list[int]]:
+        """The matrices of joined products, stacked by rows, and the height of each."""
+        if product not in self.stacked:
+            matrices = [self.values[index] for index in product.matrices]
+            names = tuple(self.operations[index].name for index in product.matrices)
+            heights = [len(matrix) for matrix in matrices]
+            self.stacked[product] = stack(self.weights, names, matrices), heights
+        return self.stacked[product]
+
+    def every_step(self, index: int) -> Tensor:
+        """The values (T, B, size) of an operation, zero where masked."""
+        value = self.values[index]
+        if self.plan.stages[index] == "once":
+            value = self.batched(value).expand(self.steps, -1, -1)
+        if self.sequence.mask is not None:
+            value = value.masked_fill(~self.sequence.mask[..., None], 0)
+        return value
+
+    def batched(self, value: Tensor) -> Tensor:
+        """A vector or scalar made of weights alone, the same for every sequence."""
+        return value.expand(self.batch, value.shape[-1] if value.ndim else 1)

@@ -1,0 +1,289 @@
+"""From a plan to its time loop: what runs inside, and which tensors it reads and writes.
+
+Products with the input, and whatever they need, are done before the loop for all tokens at
+once; element-wise work moves into the loop, where its operands are at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from penstock.equations.functions import FUNCTIONS
+from penstock.equations.loop import Block, Builder, Loop, Matrix, State
+from penstock.equations.plan import Plan, Product
+from penstock.equations.program import Slot
+
+__all__ = ["Lowered", "Source", "is_elementwise", "lower"]
+
+EPSILON = 1e-5
+"""Added to the variance by ``layernorm``, as ``torch.nn.functional.layer_norm`` does."""
+
+Source = int | Product
+"""Where an input of the loop comes from: an operation, or products that were joined."""
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A loop, and what its tensors are in the program.
+
+    Attributes:
+        loop: what every token computes.
+        tokens: source of each token input.
+        sequences: operation, or slot whose first value is meant, of each sequence input.
+        vectors: operation of each vector input.
+        products: the joined products of the matrices.
+        slots: of the states.
+        kept: operation of each output.
+        inside: whether each operation is computed in the loop.
+    """
+
+    loop: Loop
+    tokens: tuple[Source, ...]
+    sequences: tuple[int | Slot, ...]
+    vectors: tuple[int, ...]
+    products: tuple[Product, ...]
+    slots: tuple[Slot, ...]
+    kept: tuple[int, ...]
+    inside: tuple[bool, ...]
+
+
+def lower(
+    plan: Plan,
+    sizes: Mapping[str, int],
+    kept: Iterable[int],
+    *,
+    resets: bool = False,
+    whole: bool = False,
+) -> Lowered:
+    """The time loop of a plan.
+
+    Args:
+        plan: of a program without random functions (see :mod:`penstock.equations.chance`).
+        sizes: every size by name.
+        kept: operations whose values of all tokens are wanted, beside what runs after the loop.
+        resets: whether states may start anew on the way.
+        whole: do everything in the loop but what depends on weights alone (for streaming).
+    """
+    return _Lowering(plan, sizes, set(kept), resets, whole).run()
+
+
+def is_elementwise(op: str) -> bool:
+    """Whether an operation treats every number of a row alike and alone."""
+    if op in FUNCTIONS:
+        return FUNCTIONS[op].kind == "elementwise"
+    return op in ("add", "sub", "mul", "div", "neg")
+
+
+class _Lowering:
+    """One lowering: ``node`` holds the node of every operation inside."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        sizes: Mapping[str, int],
+        kept: Collection[int],
+        resets: bool,
+        whole: bool,
+    ) -> None:
+        self.plan, self.sizes, self.resets, self.whole = plan, sizes, resets, whole
+        self.operations = plan.program.operations
+        self.build = Builder()
+        self.node: dict[int, int] = {}
+        self.tokens: dict[Source, Block] = {}
+        self.sequences: dict[int | Slot, int] = {}
+        self.vectors: dict[int, int] = {}
+        self.products: dict[Product, Matrix] = {}
+        self.slots = tuple(slot for slot in plan.program.slots if slot.name != "x")
+        self.kept = tuple(sorted(index for index in self._kept(kept) if self.inside[index]))
+
+    def run(self) -> Lowered:
+        """Build every node that is needed."""
+        indices = self.plan.program.indices
+        new = [
+            self.value(indices[slot.name]) if slot.delay == 1 else self._earlier(slot)
+            for slot in self.slots
+        ]
+        widths = [self._width(slot.size) for slot in self.slots]
+        outputs = tuple(
+            (self.build.fit(self.value(k), self._width(self.operations[k].shape)),)
+            for k in self.kept
+        )
+        loop = Loop(
+            nodes=(),
+            tokens=tuple(self.tokens.values()),
+            sequences=tuple(self.sequences.values()),
+            vectors=tuple(self.vectors.values()),
+            matrices=tuple(self.products.values()),
+            states=tuple(
+                State(width, self.build.fit(node, width))
+                for width, node in zip(widths, new, strict=True)
+            ),
+            outputs=outputs,
+        )
+        loop = Loop(**{**vars(loop), "nodes": tuple(self.build.nodes)}).pruned()
+        return Lowered(
+            loop,
+            tuple(self.tokens),
+            tuple(self.sequences),
+            tuple(self.vectors),
+            tuple(self.products),
+            self.slots,
+            self.kept,
+            tuple(self.inside),
+        )
+
+    @cached_property
+    def inside(self) -> list[bool]:
+        """Whether each operation runs in the loop."""
+        stages, outside = self.plan.stages, self._fed_to_products_before()
+        inside: list[bool] = []
+        for index, operation in enumerate(self.operations):
+            simple = is_elementwise(operation.op)
+            match stages[index]:
+                case "once":
+                    inside.append(False)
+                case "before":
+                    is_leaf = operation.op in ("input", "noise")
+                    inside.append(not is_leaf and (self.whole or (simple and index not in outside)))
+                case "loop":
+                    inside.append(True)
+                case _:
+                    ready = all(inside[a] or stages[a] != "after" for a in operation.args)
+                    inside.append(self.whole or (simple and ready))
+        return inside
+
+    def value(self, index: int) -> int:
+        """The node of an operation's value."""
+        if index not in self.node:
+            self.node[index] = (
+                self._compute(index) if self.inside[index] else self._from_outside(index)
+            )
+        return self.node[index]
+
+    def _kept(self, kept: Collection[int]) -> set[int]:
+        read = {
+            arg
+            for index, operation in enumerate(self.operations)
+            if self.plan.stages[index] == "after" and not self.inside[index]
+            for arg in operation.args
+        }
+        return read | set(kept)
+
+    def _fed_to_products_before(self) -> set[int]:
+        """What a product or reduction before the loop needs."""
+        heavy = [
+            index
+            for index, operation in enumerate(self.operations)
+            if self.plan.stages[index] == "before"
+            and not is_elementwise(operation.op)
+            and operation.op not in ("input", "noise")
+        ]
+        needed = self.plan.program.ancestors(
+            arg for index in heavy for arg in self.operations[index].args
+        )
+        return set(needed)
+
+    def _from_outside(self, index: int) -> int:
+        operation = self.operations[index]
+        width = self._width(operation.shape)
+        if operation.op == "constant":
+            return self.build.constant(operation.value)
+        if self.plan.stages[index] != "once":
+            return self._token(index)
+        if self._is_per_sequence(index):
+            self.sequences.setdefault(index, width)
+            source = list(self.sequences).index(index)
+            return self.build.leaf("sequence", width, source=source)
+        self.vectors.setdefault(index, width)
+        return self.build.leaf("vector", width, source=list(self.vectors).index(index))
+
+    def _token(self, index: int) -> int:
+        width = self._width(self.operations[index].shape)
+        source: Source = index
+        for item in self.plan.schedule["before"]:
+            if isinstance(item, Product) and index in item.members:
+                source = item
+        members = source.members if isinstance(source, Product) else (index,)
+        widths = tuple(self._width(self.operations[member].shape) for member in members)
+        self.tokens.setdefault(source, widths)
+        return self.build.leaf(
+            "token", width, source=list(self.tokens).index(source), block=members.index(index)
+        )
+
+    def _compute(self, index: int) -> int:
+        operation = self.operations[index]
+        if operation.op == "state":
+            return self._read(operation.name, operation.delay)
+        if operation.op == "matmul":
+            return self._multiply(index)
+        args = [self.value(arg) for arg in operation.args]
+        match operation.op:
+            case "sum":
+                return self.build.reduce("sum", args[0])
+            case "mean":
+                return self._mean(args[0])
+            case "layernorm":
+                return self._layernorm(args[0])
+            case "softmax":
+                return self._softmax(args[0])
+        return self.build.apply(operation.op, *args)
+
+    def _read(self, name: str, delay: int) -> int:
+        slot = next(s for s in self.slots if (s.name, s.delay) == (name, delay))
+        width = self._width(slot.size)
+        carried = self.build.leaf("state", width, source=self.slots.index(slot))
+        if not self.resets:
+            return carried
+        self.sequences.setdefault(slot, width)
+        source = list(self.sequences).index(slot)
+        return self.build.select(self.build.leaf("sequence", width, source=source), carried)
+
+    def _earlier(self, slot: Slot) -> int:
+        """What moves into a deeper slot: the value of the slot before, as this step began."""
+        return self._read(slot.name, slot.delay - 1)
+
+    def _multiply(self, index: int) -> int:
+        product = next(
+            item
+            for stage in ("before", "loop", "after")
+            for item in self.plan.schedule[stage]
+            if isinstance(item, Product) and index in item.members
+        )
+        if product not in self.products:
+            shapes = [self.operations[matrix].shape for matrix in product.matrices]
+            rows = tuple(self.sizes[shape[0]] for shape in shapes)
+            self.products[product] = Matrix(rows, self.sizes[shapes[0][1]])
+        columns = self.products[product].columns
+        operand = self.build.fit(self.value(product.operand), columns)
+        return self.build.matmul(
+            (operand,),
+            self._width(self.operations[index].shape),
+            source=list(self.products).index(product),
+            block=product.members.index(index),
+        )
+
+    def _mean(self, row: int) -> int:
+        share = self.build.constant(1 / self.build.nodes[row].width)
+        return self.build.apply("mul", self.build.reduce("sum", row), share)
+
+    def _layernorm(self, row: int) -> int:
+        apply = self.build.apply
+        centred = apply("sub", row, self._mean(row))
+        variance = self._mean(apply("square", centred))
+        return apply(
+            "div", centred, apply("sqrt", apply("add", variance, self.build.constant(EPSILON)))
+        )
+
+    def _softmax(self, row: int) -> int:
+        apply = self.build.apply
+        shares = apply("exp", apply("sub", row, self.build.reduce("largest", row)))
+        return apply("div", shares, self.build.reduce("sum", shares))
+
+    def _is_per_sequence(self, index: int) -> bool:
+        noises = self.plan.program.ancestors([index])
+        return any(self.operations[i].per == "sequence" for i in noises)
+
+    def _width(self, shape: tuple[str, ...]) -> int:
+        return self.sizes[shape[0]] if shape else 1

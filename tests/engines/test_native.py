@@ -1,0 +1,147 @@
+"""The native engine against the reference: outputs, last states, and every gradient."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from penstock.cells import CELLS
+from penstock.engines import assemble, machine, native, reference
+from penstock.equations import derivatives, parse
+from penstock.equations.chance import evaluation, training
+from tests.engines.case import Case
+from tests.strategies import programs
+from tests.tolerances import assert_close
+
+cells = pytest.mark.parametrize("name", sorted(CELLS))
+
+
+def small(case):
+    """Weights that keep the values of a case in the range where cells work."""
+    case.flat = case.flat * (0.5 / case.sizes["H"] ** 0.5)
+    return case
+
+
+def assert_same(case, kind="float64", *, trace=False):
+    """Both engines agree on everything that comes out."""
+    expected = case.gradients(reference, trace=trace)
+    actual = case.gradients(native, trace=trace)
+    assert actual.keys() == expected.keys()
+    for name, value in expected.items():
+        scale = max(1.0, value.abs().max().item() if value.numel() else 1.0)
+        assert_close(actual[name] / scale, value / scale, kind)
+
+
+@cells
+@pytest.mark.parametrize("padding", [False, True])
+@pytest.mark.parametrize("resets", [False, True])
+def test_every_cell(name, padding, resets):
+    assert_same(Case(CELLS[name].program(), padding=padding, resets=resets))
+
+
+@cells
+@pytest.mark.parametrize(
+    ("hidden", "batch", "steps"), [(1, 1, 1), (7, 3, 2), (16, 33, 2), (17, 1, 101), (200, 3, 2)]
+)
+def test_every_cell_of_any_size_in_float32(name, hidden, batch, steps):
+    case = Case(CELLS[name].program(), hidden=hidden, batch=batch, steps=steps, dtype=torch.float32)
+    assert_same(small(case), "float32 of two engines")
+
+
+@given(programs(), st.booleans(), st.booleans())
+@settings(max_examples=200)
+def test_random_program(program, padding, resets):
+    assert_same(Case(program, padding=padding, resets=resets), trace=True)
+
+
+@given(programs(random=True), st.booleans())
+@settings(max_examples=60)
+def test_random_program_with_masks_of_noise(program, padding):
+    assert_same(Case(training(program), padding=padding))
+    assert_same(Case(evaluation(program), padding=padding))
+
+
+@pytest.mark.parametrize("name", sorted(CELLS.keys() - {"fastgrnn-low-rank"}))
+def test_same_bits_from_run_to_run_and_for_any_number_of_threads(name):
+    """Of the loop, that is: PyTorch's products of weights (low rank) may differ in a last bit."""
+    case = small(Case(CELLS[name].program(), hidden=40, batch=30, dtype=torch.float32))
+    runs = []
+    for threads in (1, 2, 2):
+        torch.set_num_threads(threads)
+        runs.append(case.gradients(native))
+    torch.set_num_threads(1)
+    for other in runs[1:]:
+        for value, expected in zip(other.values(), runs[0].values(), strict=True):
+            assert_close(value, expected, "same bits")
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "lstm-layernorm", "indrnn"])
+@pytest.mark.parametrize(("steps", "batch"), [(0, 3), (4, 0), (0, 0)])
+def test_nothing_to_do(name, steps, batch):
+    assert_same(Case(CELLS[name].program(), steps=steps, batch=batch))
+    assert_same(Case(CELLS[name].program(), steps=steps, batch=batch, padding=True))
+
+
+def test_all_padding():
+    case = Case(CELLS["lstm"].program(), padding=True)
+    case.mask = torch.zeros_like(case.mask)
+    assert_same(case)
+
+
+def test_nan_stays_in_its_row():
+    case = Case(CELLS["lstm"].program())
+    case.xs[2, 1] = float("nan")
+    ys, _, _ = case.run(native, trace=False)
+    assert ys[2:, 1].isnan().all()
+    assert not ys[:, [0, 2]].isnan().any()
+    assert not ys[:2].isnan().any()
+
+
+@pytest.mark.parametrize("name", ["elman", "lstm", "lstm-layernorm", "indrnn", "cornn"])
+def test_infinite_input_gives_what_the_reference_gives(name):
+    case = small(Case(CELLS[name].program(), dtype=torch.float32))
+    case.xs[1] = float("inf")
+    expected, actual = case.run(reference, trace=False)[0], case.run(native, trace=False)[0]
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5, equal_nan=True)
+
+
+@pytest.mark.parametrize("function", ["sigmoid", "tanh", "exp", "softplus", "silu", "gelu", "elu"])
+def test_error_of_a_function_is_a_few_units_in_the_last_place(function):
+    xs = torch.cat([torch.linspace(-20, 20, 100_001), torch.logspace(-30, 1.9, 20_000)])
+    case = Case(parse(f"h: D\nh = {function}(x)"), hidden=1, steps=len(xs), batch=1)
+    case.xs = xs.double().view(-1, 1, 1)
+    expected = case.run(reference, trace=False)[0]
+    case.xs, case.flat = case.xs.float(), case.flat.float()
+    actual = case.run(native, trace=False)[0].double()
+    error = (actual - expected).abs() / expected.abs().clamp(min=1e-30)
+    known = expected.abs() > 1e-7 if function in ("silu", "gelu", "elu") else expected.abs() > 0
+    assert error[known].max() < 6 * 2**-23 if function not in ("gelu",) else 2e-6
+
+
+@pytest.mark.parametrize("op", sorted(derivatives.RULES))
+def test_a_wrong_derivative_is_noticed(op, monkeypatch):
+    """Every rule is needed: with the gradient doubled, the engines differ."""
+    rule = derivatives.RULES[op]
+    operands = "x, W @ x" if op in ("maximum", "minimum") else "W @ x"
+    symbols = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
+    call = f"{op}({operands})" if op not in (*symbols, "neg") else f"-({operands})"
+    if op in symbols:
+        call = f"(W @ x) {symbols[op]} (2 + tanh(U @ h[t-1]))"
+    if op in ("log", "sqrt"):
+        call = f"{op}(1.5 + square(W @ x))"
+    text = f"W: (D, D)\nU: (D, D)\nh: D\nh = tanh({call} + U @ h[t-1])"
+    case = Case(parse(text), hidden=4)
+    assert_same(case)
+
+    def doubled(way, index, dy):
+        return rule(way, index, way.apply("mul", dy, way.number(2.0)))
+
+    monkeypatch.setitem(derivatives.RULES, op, doubled)
+    for cache in (machine.compiled, machine.adjoint, assemble.assemble):
+        cache.cache_clear()
+    with pytest.raises(AssertionError):
+        assert_same(case)
+    for cache in (machine.compiled, machine.adjoint, assemble.assemble):
+        cache.cache_clear()
