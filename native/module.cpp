@@ -147,6 +147,9 @@ class Machine {
         is_double ? running(0.0, table_.of_double.run) : running(0.0f, table_.of_float.run);
     }
 
+    const Program& program() const { return program_; }
+    const Table& table() const { return table_; }
+
   private:
     static const Table& find(const std::string& isa) {
         for (const auto& set : instruction_sets()) {
@@ -157,6 +160,40 @@ class Machine {
 
     const Table& table_;
     Program program_;
+};
+
+// A machine with its weights, for one step at a time.
+class Stepper {
+  public:
+    Stepper(const Machine& machine, Addresses vectors, Addresses panels, bool is_double)
+        : machine_(machine), vectors_(std::move(vectors)), panels_(std::move(panels)), is_double_(is_double) {}
+
+    // One token of width `width` to one output of width `out_width`, for every row.
+    void step(int64_t batch, Address x, int64_t width, const Addresses& first,
+              const Addresses& last, Address out, int64_t out_width) const {
+        auto stepping = [&](auto zero, auto function) {
+            using T = decltype(zero);
+            Tensors<T> tensors{};
+            tensors.steps = 1;
+            tensors.batch = batch;
+            tensors.tokens = {reinterpret_cast<const T*>(x)};
+            tensors.token_widths = {width};
+            tensors.vectors = pointers<T>(vectors_);
+            tensors.panels = pointers<T>(panels_);
+            tensors.first = pointers<T>(first);
+            tensors.last = pointers<T, T*>(last);
+            tensors.outputs = {reinterpret_cast<T*>(out)};
+            tensors.output_widths = {out_width};
+            function(machine_.program(), tensors, 1);
+        };
+        is_double_ ? stepping(0.0, machine_.table().of_double.run)
+                   : stepping(0.0f, machine_.table().of_float.run);
+    }
+
+  private:
+    const Machine& machine_;
+    const Addresses vectors_, panels_;
+    const bool is_double_;
 };
 
 }  // namespace
@@ -179,4 +216,9 @@ NB_MODULE(_native, m) {
         .def("panel_size", &Machine::panel_size)
         .def("pack", &Machine::pack)
         .def("run", &Machine::run);
+    using penstock::Stepper;
+    nb::class_<Stepper>(m, "Stepper")
+        .def(nb::init<const Machine&, penstock::Addresses, penstock::Addresses, bool>(),
+             nb::keep_alive<1, 2>())
+        .def("step", &Stepper::step);
 }

@@ -79,15 +79,24 @@ void multiply_rows(const T* const* rows, int64_t count, const T* panel, int64_t 
 }
 
 // All rows of a block with one chunk, as few and as equal groups of rows as the registers allow.
+// The depth is cut so that a piece of the chunk stays in the first cache for all of them.
 template <class T, int VECTORS>
 void multiply_block(const T* const* rows, int64_t count, const T* panel, int64_t depth, T* out,
                     int64_t slot, bool add) {
     constexpr int MOST = std::max(1, std::min(12, PENSTOCK_ACCUMULATORS / VECTORS));
+    constexpr int64_t PIECE = 16384 / (VECTORS * PENSTOCK_VECTOR_BYTES);
+    constexpr int columns = VECTORS * Vector<T>::width;
     const int64_t groups = (count + MOST - 1) / MOST;
-    for (int64_t g = 0; g < groups; ++g) {
-        const int64_t from = count * g / groups, to = count * (g + 1) / groups;
-        multiply_rows<T, VECTORS, MOST>(rows + from, to - from, panel, depth, out + from * kTile,
-                                        slot, add);
+    const int64_t pieces = (depth + PIECE - 1) / PIECE;
+    const T* from_column[MOST];
+    for (int64_t piece = 0; piece < pieces; ++piece) {
+        const int64_t low = depth * piece / pieces, high = depth * (piece + 1) / pieces;
+        for (int64_t g = 0; g < groups; ++g) {
+            const int64_t from = count * g / groups, to = count * (g + 1) / groups;
+            for (int64_t r = from; r < to; ++r) from_column[r - from] = rows[r] + low;
+            multiply_rows<T, VECTORS, MOST>(from_column, to - from, panel + low * columns,
+                                            high - low, out + from * kTile, slot, add || piece > 0);
+        }
     }
 }
 

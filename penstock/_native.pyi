@@ -25,3 +25,21 @@ class Machine:
 
     def run(self, *arguments: object) -> None:
         """Run over a sequence; tensors are given by address."""
+
+class Stepper:
+    """A machine with its weights, for one step at a time."""
+
+    def __init__(
+        self, machine: Machine, vectors: Sequence[int], panels: Sequence[int], is_double: bool
+    ) -> None: ...
+    def step(
+        self,
+        batch: int,
+        x: int,
+        width: int,
+        first: Sequence[int],
+        last: Sequence[int],
+        out: int,
+        out_width: int,
+    ) -> None:
+        """One token for every row; tensors are given by address."""

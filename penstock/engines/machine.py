@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
@@ -15,7 +16,18 @@ from penstock.engines.assemble import assemble
 from penstock.equations.adjoint import Adjoint, adjoint
 from penstock.equations.loop import Loop
 
-__all__ = ["TYPES", "Compiled", "Order", "compiled", "run_loop"]
+__all__ = [
+    "TYPES",
+    "Again",
+    "Compiled",
+    "Lists",
+    "Order",
+    "backward",
+    "compiled",
+    "forward",
+    "run_loop",
+    "saved_for",
+]
 
 ISA = instruction_sets()[0]
 TYPES = (torch.float32, torch.float64)
@@ -64,6 +76,11 @@ class Compiled:
     def adjoint(self) -> Adjoint:
         """The way back."""
         return adjoint(self.loop)
+
+    @cached_property
+    def way_back(self) -> Compiled:
+        """The loop of the way back."""
+        return Compiled(self.adjoint.backward)
 
     @cached_property
     def training(self) -> Compiled:
@@ -135,97 +152,137 @@ def _addresses(tensors: Sequence[Tensor]) -> list[int]:
     return [tensor.data_ptr() for tensor in tensors]
 
 
-@torch.library.custom_op("penstock::loop", mutates_args=())
-def run_loop(
-    program: str,
-    tokens: Sequence[Tensor],
-    sequences: Sequence[Tensor],
-    vectors: Sequence[Tensor],
-    matrices: Sequence[Tensor],
-    first: Sequence[Tensor],
-    like: Tensor,
-    offsets: Tensor | None,
-    rows: Tensor | None,
-    resets: Tensor | None,
-    steps: int,
-    batch: int,
-    reverse: bool,
-    training: bool,
-) -> list[Tensor]:
-    """Run a loop over a sequence.
+Lists = tuple[Tensors, Tensors, Tensors, Tensors, Tensors]
+"""Tokens (N, sum of widths), sequences (B, width), vectors (width,), matrices, first states."""
+
+
+@dataclass(frozen=True)
+class Again:
+    """How to compute the loop's outputs once more in PyTorch, for second derivatives.
+
+    Attributes:
+        leaves: all that the outputs depend on.
+        run: gives outputs and last states from new values of the leaves.
+    """
+
+    leaves: Tensors
+    run: Callable[[Sequence[Tensor]], Sequence[Tensor]]
+
+
+def run_loop(program: str, lists: Lists, order: Order, like: Tensor, again: Again) -> Tensors:
+    """Run a loop over a sequence, with a gradient if one is wanted.
 
     Args:
         program: the loop as text.
-        tokens: each (N, sum of widths).
-        sequences: each (B, width).
-        vectors: each (width,).
-        matrices: each (sum of rows, columns).
-        first: each (B, width).
-        like: any tensor of the numbers' type.
-        offsets, rows, resets, steps, batch, reverse: see :class:`Order`.
-        training: whether the outputs end with what the way back needs.
+        lists: what it reads.
+        order: of the tokens.
+        like: any tensor of the numbers' type, without gradient.
+        again: the same in PyTorch.
 
     Returns:
-        Outputs, last states, sums: see :meth:`Compiled.run`.
+        Outputs (N, sum of widths), what the way back needs, last states (B, width), sums (width,).
     """
-    order = Order(steps, batch, reverse, offsets, rows, resets)
-    made = compiled(program).training if training else compiled(program)
+    flat = [tensor for group in lists for tensor in group]
+    sizes = [len(group) for group in lists]
+    if not torch.is_grad_enabled() or not any(tensor.requires_grad for tensor in flat):
+        return forward(compiled(program), flat, sizes, like, order)
+    call = _Call(program, sizes, order, like, again.run, len(again.leaves))
+    return list(_Differentiable.apply(call, *again.leaves, *flat))
+
+
+def forward(
+    made: Compiled, flat: Sequence[Tensor], sizes: Sequence[int], like: Tensor, order: Order
+) -> Tensors:
+    """Pack the matrices and run; ``flat`` holds ``sizes`` tensors of each kind."""
+    tokens, sequences, vectors, matrices, first = _split(flat, sizes)
     return made.run(tokens, sequences, vectors, made.pack(matrices), first, order, like)
 
 
-@run_loop.register_fake
-def _(
-    program: str,
-    tokens: Sequence[Tensor],
-    sequences: Sequence[Tensor],
-    vectors: Sequence[Tensor],
-    matrices: Sequence[Tensor],
-    first: Sequence[Tensor],
-    like: Tensor,
-    offsets: Tensor | None,
-    rows: Tensor | None,
-    resets: Tensor | None,
-    steps: int,
-    batch: int,
-    reverse: bool,
-    training: bool,
-) -> list[Tensor]:
-    made = compiled(program).training if training else compiled(program)
-    count = steps * batch if rows is None else rows.shape[0]
-    outputs = [like.new_empty(count, width) for width in made.output_widths]
-    sums = [like.new_empty(width) for width in made.sum_widths]
-    return [*outputs, *(torch.empty_like(state) for state in first), *sums]
+@dataclass(frozen=True)
+class _Call:
+    """What a differentiable run is given beside tensors."""
+
+    program: str
+    sizes: list[int]
+    order: Order
+    like: Tensor
+    again: Callable[[Sequence[Tensor]], Sequence[Tensor]]
+    leaves: int
 
 
-def _setup(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    program, tokens, sequences, vectors, matrices, first, like, *_ = inputs
-    ctx.program, ctx.sizes = program, (len(tokens), len(sequences), len(vectors), len(matrices))
-    ctx.steps, ctx.batch, ctx.reverse = inputs[10:13]
-    ways = compiled(program).adjoint
-    read = {place for kind, place in ways.inputs if kind == "input"}
-    kept = [token if place in read else like for place, token in enumerate(tokens)]
-    ctx.save_for_backward(
-        like,
-        *inputs[7:10],
-        *kept,
-        *sequences,
-        *vectors,
-        *matrices,
-        *first,
-        *output[: len(ways.forward.outputs)],
+class _Differentiable(torch.autograd.Function):
+    """The loop as PyTorch's autograd takes it.
+
+    A first derivative is that of the loop by what it reads.  When it is to be differentiated
+    again, the gradient goes from the outputs straight to the leaves instead, in PyTorch.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, call: _Call, *tensors: Tensor) -> tuple[Tensor, ...]:
+        made, flat = compiled(call.program), tensors[call.leaves :]
+        outputs = forward(made.training, flat, call.sizes, call.like, call.order)
+        ctx.call = call
+        ctx.set_materialize_grads(False)
+        saved = saved_for(made, flat, call.sizes, call.like, outputs)
+        ctx.save_for_backward(*tensors[: call.leaves], *saved)
+        return tuple(outputs)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
+        call, saved = ctx.call, ctx.saved_tensors
+        leaves, saved = saved[: call.leaves], saved[call.leaves :]
+        if torch.is_grad_enabled():
+            found = _twice_differentiable(call, leaves, gradients)
+            return None, *found, *[None] * sum(call.sizes)
+        found = backward(compiled(call.program), call.sizes, saved, gradients, call.order)
+        return None, *[None] * call.leaves, *found
+
+
+def _twice_differentiable(
+    call: _Call, leaves: Sequence[Tensor], gradients: Sequence[Tensor | None]
+) -> list[Tensor | None]:
+    """Gradients of the leaves that can be differentiated again."""
+    made = compiled(call.program)
+    kept, saved = len(made.loop.outputs), len(made.adjoint.forward.outputs)
+    outputs = call.again(leaves)
+    wanted = [*gradients[:kept], *gradients[saved:]]
+    pairs = [
+        (output, gradient)
+        for output, gradient in zip(outputs, wanted, strict=True)
+        if gradient is not None and output.requires_grad
+    ]
+    places = [place for place, leaf in enumerate(leaves) if leaf.requires_grad]
+    made_of = torch.autograd.grad(
+        [output for output, _ in pairs],
+        [leaves[place] for place in places],
+        [gradient for _, gradient in pairs],
+        create_graph=True,
+        allow_unused=True,
     )
+    found: dict[int, Tensor | None] = dict(zip(places, made_of, strict=True))
+    return [found.get(place) for place in range(len(leaves))]
 
 
-def _backward(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
-    like, offsets, rows, resets, *rest = ctx.saved_tensors
-    parts = []
-    for size in ctx.sizes:
-        parts.append(rest[:size])
-        rest = rest[size:]
-    tokens, sequences, vectors, matrices = parts
-    loop, ways = compiled(ctx.program).loop, compiled(ctx.program).adjoint
-    first, outputs = rest[: len(loop.states)], rest[len(loop.states) :]
-    order = Order(ctx.steps, ctx.batch, ctx.reverse, offsets, rows, resets)
+def saved_for(
+    made: Compiled, flat: Sequence[Tensor], sizes: Sequence[int], like: Tensor, outputs: Tensors
+) -> Tensors:
+    """What the way back reads; a token input it does not read is not kept alive."""
+    read = {place for kind, place in made.adjoint.inputs if kind == "input"}
+    tokens = [token if place in read else like for place, token in enumerate(flat[: sizes[0]])]
+    return [*tokens, *flat[sizes[0] :], *outputs[: len(made.adjoint.forward.outputs)]]
+
+
+def backward(
+    made: Compiled,
+    sizes: Sequence[int],
+    saved: Sequence[Tensor],
+    gradients: Sequence[Tensor | None],
+    order: Order,
+) -> list[Tensor | None]:
+    """The gradient of every input, from those of the outputs and last states."""
+    ways = made.adjoint
+    lists = _split(saved, [*sizes, len(ways.forward.outputs)])
+    tokens, sequences, vectors, matrices, first, outputs = lists
 
     def gradient(place: int, shape_of: Tensor) -> Tensor:
         found = gradients[place]
@@ -238,50 +295,26 @@ def _backward(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
     ]
     ends = [gradient(len(outputs) + place, state) for place, state in enumerate(first)]
     ends += [torch.zeros_like(sequences[source]) for source in ways.carried]
-    made = run_loop(
-        _text(ways.backward),
-        read,
-        [*sequences, *first],
-        vectors,
-        matrices,
-        ends,
-        like,
-        offsets,
-        rows,
-        resets,
-        ctx.steps,
-        ctx.batch,
-        not ctx.reverse,
-        False,
-    )
-    back, states, sums = _split(made, len(ways.backward.outputs), len(ends))
-    matrix_gradients = [
-        _matrix_gradient(ways, source, back, outputs, first, order)
-        for source in range(len(matrices))
-    ]
+    back_order = replace(order, reverse=not order.reverse)
+    way = made.way_back
+    like = (outputs or first)[0]
+    found = way.run(read, [*sequences, *first], vectors, way.pack(matrices), ends, back_order, like)
+    back, states, sums = _split(found, [len(ways.backward.outputs), len(ends), len(ways.summed)])
     of_sequence = dict(zip(ways.carried, states[len(first) :], strict=True))
     of_vector = dict(zip(ways.summed, sums, strict=True))
-    return (
-        None,
-        [back[place] for place in ways.token_outputs],
-        [of_sequence.get(source) for source in range(len(sequences))],
-        [of_vector.get(source) for source in range(len(vectors))],
-        matrix_gradients,
-        states[: len(first)],
-        *[None] * 8,
-    )
+    return [
+        *[back[place] for place in ways.token_outputs],
+        *[of_sequence.get(source) for source in range(len(sequences))],
+        *[of_vector.get(source) for source in range(len(vectors))],
+        *[_matrix_gradient(ways, m, back, outputs, first, order) for m in range(len(matrices))],
+        *states[: len(first)],
+    ]
 
 
-run_loop.register_autograd(_backward, setup_context=_setup)
-
-
-@lru_cache(maxsize=512)
-def _text(loop: Loop) -> str:
-    return loop.to_text()
-
-
-def _split(tensors: Tensors, outputs: int, states: int) -> tuple[Tensors, Tensors, Tensors]:
-    return tensors[:outputs], tensors[outputs : outputs + states], tensors[outputs + states :]
+def _split(items: Sequence[Tensor], sizes: Sequence[int]) -> list[Tensors]:
+    """Consecutive parts of a list."""
+    ends = list(accumulate(sizes, initial=0))
+    return [list(items[low:high]) for low, high in pairwise(ends)]
 
 
 def _matrix_gradient(

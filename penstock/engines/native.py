@@ -6,21 +6,22 @@ computed at all, before, in and after the loop.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from penstock.engines.machine import TYPES, Order, run_loop
+from penstock.engines import operator, reference
+from penstock.engines.machine import TYPES, Again, Lists, Order, run_loop
 from penstock.engines.stages import Sequence, Stages
 from penstock.engines.storage import Weights
 from penstock.equations.lower import Lowered, Source, lower
 from penstock.equations.plan import Plan, Product
 from penstock.equations.program import Operation, Slot
 
-__all__ = ["run", "supports"]
+__all__ = ["prepare", "run", "supports"]
 
 
 def supports(_: Plan, flat: Tensor) -> str:
@@ -56,11 +57,25 @@ class _Recipe:
     per_sequence: frozenset[int]
 
 
-@lru_cache(maxsize=256)
-def _recipe(
-    plan: Plan, sizes: tuple[tuple[str, int], ...], kept: tuple[int, ...], resets: bool
+def prepare(plan: Plan, sizes: Mapping[str, int]) -> None:
+    """Work out beforehand what a plain run needs, so that ``torch.compile`` finds it ready."""
+    output = plan.program.indices[plan.program.output]
+    for resets in (False, True):
+        _recipe(plan, sizes, (output,), resets)
+
+
+def _recipe(plan: Plan, sizes: Mapping[str, int], kept: tuple[int, ...], resets: bool) -> _Recipe:
+    key = (tuple(sizes.items()), kept, resets)
+    if key not in plan.notes:
+        plan.notes[key] = _worked_out(plan, sizes, kept, resets)
+    found: _Recipe = plan.notes[key]
+    return found
+
+
+def _worked_out(
+    plan: Plan, sizes: Mapping[str, int], kept: tuple[int, ...], resets: bool
 ) -> _Recipe:
-    lowered = lower(plan, dict(sizes), kept, resets=resets)
+    lowered = lower(plan, sizes, kept, resets=resets)
     outside = _outside(plan, lowered, kept)
     items = {
         stage: tuple(
@@ -131,7 +146,7 @@ class _Run(Stages):
         super().__init__(plan, weights, sequence, trace)
         self.recipe = _recipe(
             plan,
-            tuple(sequence.sizes.items()),
+            sequence.sizes,
             tuple(self.kept.values()),
             sequence.reset is not None,
         )
@@ -173,23 +188,7 @@ class _Run(Stages):
         vectors = [self.values[index].reshape(-1) for index in lowered.vectors]
         matrices = [self.stack(product)[0] for product in lowered.products]
         first = [self.sequence.state[slot.field] for slot in lowered.slots]
-        inputs = [*tokens, *sequences, *vectors, *matrices, *first]
-        made = run_loop(
-            self.recipe.text,
-            tokens,
-            sequences,
-            vectors,
-            matrices,
-            first,
-            self.weights.flat.detach(),
-            order.offsets,
-            order.rows,
-            order.resets,
-            order.steps,
-            order.batch,
-            order.reverse,
-            torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs),
-        )
+        made = self._run_loop((tokens, sequences, vectors, matrices, first), order)
         count = len(lowered.kept)
         for index, value in zip(lowered.kept, made[:count], strict=True):
             shape = value.shape if self.real else (self.steps, self.batch, value.shape[1])
@@ -200,6 +199,47 @@ class _Run(Stages):
             return state
         anew = pending[:, None]
         return {f: torch.where(anew, self.sequence.first[f], value) for f, value in state.items()}
+
+    def _run_loop(self, lists: Lists, order: Order) -> list[Tensor]:
+        like = self.weights.flat.detach()
+        if not torch.compiler.is_compiling():
+            return run_loop(self.recipe.text, lists, order, like, self._again())
+        flat = [tensor for group in lists for tensor in group]
+        return operator.loop(
+            self.recipe.text,
+            flat,
+            [len(group) for group in lists],
+            like,
+            order.offsets,
+            order.rows,
+            order.resets,
+            order.steps,
+            order.batch,
+            order.reverse,
+            torch.is_grad_enabled() and any(tensor.requires_grad for tensor in flat),
+        )
+
+    def _again(self) -> Again:
+        """The loop's outputs and last states by the reference engine."""
+        state, first = self.sequence.state, self.sequence.first
+        fields = [slot.field for slot in self.recipe.lowered.slots]
+
+        def run(leaves: Iterable[Tensor]) -> list[Tensor]:
+            xs, flat, *rest = leaves
+            sequence = replace(
+                self.sequence,
+                xs=xs,
+                state=dict(zip(state, rest, strict=False)),
+                first=dict(zip(first, rest[len(state) :], strict=True)),
+            )
+            weights = Weights(self.weights.layout, flat)
+            values, end = reference.values(self.plan, weights, sequence, self.kept)
+            outputs = [values[index] for index in self.recipe.lowered.kept]
+            if self.real is not None:
+                outputs = [self.real.pack(output) for output in outputs]
+            return [*(o.reshape(-1, o.shape[-1]) for o in outputs), *(end[f] for f in fields)]
+
+        return Again([self.sequence.xs, self.weights.flat, *state.values(), *first.values()], run)
 
     def every_step(self, index: int) -> Tensor:
         """The values (T, B, size) of an operation, zero where masked."""

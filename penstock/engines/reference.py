@@ -6,7 +6,7 @@ that every other engine is tested against.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from penstock.engines.stages import Memory, Sequence, Stages
 from penstock.engines.storage import Weights
 from penstock.equations.plan import Plan
 
-__all__ = ["run", "supports"]
+__all__ = ["run", "supports", "values"]
 
 
 def supports(_: Plan, __: Tensor) -> str:
@@ -39,6 +39,16 @@ def run(
         its values (T, B, size), empty without ``trace``.  All are zero where masked.
     """
     return _Run(plan, weights, sequence, trace).run()
+
+
+def values(
+    plan: Plan, weights: Weights, sequence: Sequence, kept: Mapping[str, int]
+) -> tuple[dict[int, Tensor], dict[str, Tensor]]:
+    """Run, and give the values (T, B, size) of operations by position, and the last state."""
+    made = _Run(plan, weights, sequence, trace=False)
+    made.kept = dict(kept)
+    _, state, _ = made.run()
+    return made.values, state
 
 
 class _Run(Stages):

@@ -73,7 +73,7 @@ class Weights:
     """The weights of one run: by name, and stacked without a copy where they lie together."""
 
     def __init__(self, layout: Layout, flat: Tensor) -> None:
-        self.flat = flat
+        self.layout, self.flat = layout, flat
         counts = dict(zip(layout.shapes, layout.counts, strict=True))
         groups = layout.groups
         pieces = flat.split([sum(counts[name] for name in group) for group in groups])

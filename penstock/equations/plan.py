@@ -14,8 +14,9 @@ outside the loop.  Products of one operand are joined into a single product.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Any
 
 from penstock.equations.program import Assignment, Operation, Program
 
@@ -47,11 +48,13 @@ class Plan:
         program: the program with its sums regrouped; positions below refer to it.
         stages: stage of every operation.
         schedule: for each stage what to compute in order: a position or a Product.
+        notes: what engines work out of the plan once.
     """
 
     program: Program
     stages: tuple[str, ...]
     schedule: dict[str, tuple[int | Product, ...]]
+    notes: dict[Any, Any] = field(default_factory=dict)
 
     @property
     def layout(self) -> tuple[str, ...]:

@@ -8,10 +8,12 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
+from penstock.engines import native
 from penstock.engines.choose import Choice, choose
 from penstock.engines.noise import draw
 from penstock.engines.stages import Sequence
 from penstock.engines.storage import Layout, Weights
+from penstock.engines.stream import Streamed, streamed
 from penstock.equations import chance
 from penstock.equations.plan import Plan, plan
 from penstock.equations.program import Initial, Program, Slot
@@ -55,7 +57,9 @@ class Direction(nn.Module):
             ) from error
         self.learn_state = learn_state
         self._choices: dict[tuple[bool, torch.dtype, torch.device], Choice] = {}
-        choose(self.plan, self.flat, engine)  # an engine that cannot run this is refused now
+        if self.choice.engine.name == "native":  # an engine that cannot run this is refused now
+            for made in self._plans.values():
+                native.prepare(made, self.sizes)
         for slot in program.slots if learn_state else ():
             self.register_parameter(_learnt(slot), nn.Parameter(torch.zeros(self._width(slot))))
         self.reset_parameters()
@@ -127,6 +131,10 @@ class Direction(nn.Module):
         )
         weights = Weights(self.layout, self.flat)
         return self.choice.engine.run(self.plan, weights, sequence, trace=trace)
+
+    def streamed(self) -> Streamed:
+        """This layer ready to take single steps with its present weights."""
+        return streamed(self.plan, Weights(self.layout, self.flat.detach()), self.sizes)
 
     def _width(self, slot: Slot) -> int:
         return self.sizes[slot.size[0]] if slot.size else 1

@@ -15,7 +15,8 @@ from penstock.equations.program import Program
 from penstock.errors import ConfigError, ShapeError
 from penstock.layers import convert
 from penstock.layers.direction import Direction
-from penstock.layers.state import State, join, split
+from penstock.layers.state import State, join, split, state_type
+from penstock.layers.stream import Stream, refusal
 
 __all__ = ["Recurrent"]
 
@@ -87,6 +88,17 @@ class Recurrent(nn.Module):
             self.stack.extend(layer)
             size = layer[0].output_size * self.directions
         self.output_size = size
+        self._state = state_type(tuple(slot.field for slot in self.program.slots))
+        self._stream: Stream | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but what belongs to this process."""
+        return {**super().__getstate__(), "_stream": None, "_state": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Back from :meth:`__getstate__`."""
+        super().__setstate__(state)
+        self._state = state_type(tuple(slot.field for slot in self.program.slots))
 
     def forward(
         self,
@@ -126,7 +138,7 @@ class Recurrent(nn.Module):
         firsts = [direction.first_state(xs.shape[1]) for direction in self._directions()]
         states = firsts if state is None else split(state, firsts)
         ys, ends, traces = self._run(xs, states, mask, reset, trace)
-        end = join(ends, tuple(firsts[0]))
+        end = join(ends, self._state)
         if self.batch_first:
             ys = ys.transpose(0, 1)
             traces = [{n: v.transpose(0, 1) for n, v in one.items()} for one in traces]
@@ -136,8 +148,21 @@ class Recurrent(nn.Module):
         """One step of streaming: x (B, D) -> y (B, output size) and the next state."""
         if self.directions == 2:
             raise ConfigError("Recurrent.step: a bidirectional layer needs the whole sequence.")
+        if state is not None and not torch.is_grad_enabled():
+            taken = self._take_step(x, state)
+            if taken is not None:
+                return taken
         ys, state = self(x.unsqueeze(1 if self.batch_first else 0), state)
         return ys[:, 0] if self.batch_first else ys[0], state
+
+    def _take_step(self, x: Tensor, state: State) -> tuple[Tensor, State] | None:
+        """A step in compiled code, or None where it cannot be taken there."""
+        if self._stream is None or not self._stream.is_current():
+            layers = self._directions()
+            if torch.compiler.is_compiling() or refusal(layers):
+                return None
+            self._stream = Stream(layers)
+        return self._stream.step(x, state) if x.dtype == self._stream.dtype else None
 
     def weights(
         self, layer: int = 0, direction: int = 0, *, grad: bool = False

@@ -24,10 +24,10 @@ def state_type(fields: tuple[str, ...]) -> Any:
     return namedtuple("State", fields)
 
 
-def join(states: list[dict[str, Tensor]], fields: tuple[str, ...]) -> State:
-    """The states of all layers and directions as one named tuple."""
-    columns = {name: [state[name] for state in states] for name in fields}
-    return state_type(fields)(
+def join(states: list[dict[str, Tensor]], kind: Any) -> State:
+    """The states of all layers and directions as one named tuple of a type."""
+    columns = {name: [state[name] for state in states] for name in kind._fields}
+    return kind(
         **{
             name: torch.stack(column)
             if len({tensor.shape for tensor in column}) == 1

@@ -145,3 +145,19 @@ def test_a_wrong_derivative_is_noticed(op, monkeypatch):
         assert_same(case)
     for cache in (machine.compiled, machine.adjoint, assemble.assemble):
         cache.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["elman", "lstm", "gru", "lstm-layernorm", "taugru", "sru"])
+@pytest.mark.parametrize("padding", [False, True])
+def test_second_derivatives(name, padding):
+    case = Case(CELLS[name].program(), steps=3, batch=2, padding=padding, resets=padding)
+    case.flat = case.flat * 0.5
+
+    def run(flat, xs, *state):
+        case.flat, case.xs = flat, xs
+        case.state = dict(zip(case.state, state, strict=True))
+        ys, end, _ = case.run(native, trace=False)
+        return ys, *end.values()
+
+    leaves = [leaf.requires_grad_() for leaf in (case.flat, case.xs, *case.state.values())]
+    torch.autograd.gradgradcheck(run, leaves, fast_mode=True, rtol=1e-3, atol=1e-6)

@@ -1,0 +1,136 @@
+"""The loop as a PyTorch operator, for ``torch.compile`` and ``torch.export``.
+
+Run directly, a loop goes through :mod:`penstock.engines.machine`, which costs less each call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from penstock.engines.machine import Compiled, Order, backward, compiled, forward, saved_for
+
+__all__ = ["loop", "loop_backward"]
+
+
+@torch.library.custom_op("penstock::loop", mutates_args=())
+def loop(
+    program: str,
+    flat: Sequence[Tensor],
+    sizes: Sequence[int],
+    like: Tensor,
+    offsets: Tensor | None,
+    rows: Tensor | None,
+    resets: Tensor | None,
+    steps: int,
+    batch: int,
+    reverse: bool,
+    training: bool,
+) -> list[Tensor]:
+    """Run a loop; see :func:`penstock.engines.machine.run_loop`.
+
+    Args:
+        program: the loop as text.
+        flat: tokens, sequences, vectors, matrices and first states.
+        sizes: how many there are of each.
+        like: any tensor of the numbers' type.
+        offsets, rows, resets, steps, batch, reverse: see :class:`~penstock.engines.machine.Order`.
+        training: whether the outputs hold what the way back needs.
+    """
+    order = Order(steps, batch, reverse, offsets, rows, resets)
+    return forward(_made(program, training), flat, sizes, like, order)
+
+
+@torch.library.custom_op("penstock::loop_backward", mutates_args=())
+def loop_backward(
+    program: str,
+    sizes: Sequence[int],
+    saved: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    offsets: Tensor | None,
+    rows: Tensor | None,
+    resets: Tensor | None,
+    steps: int,
+    batch: int,
+    reverse: bool,
+) -> list[Tensor]:
+    """The gradients of :func:`loop` by each of its inputs; zero where there is none."""
+    order = Order(steps, batch, reverse, offsets, rows, resets)
+    found = backward(compiled(program), sizes, saved, gradients, order)
+    return [
+        torch.zeros_like(tensor) if gradient is None else gradient
+        for gradient, tensor in zip(found, saved, strict=False)
+    ]
+
+
+def _made(program: str, training: bool) -> Compiled:
+    return compiled(program).training if training else compiled(program)
+
+
+def _count(steps: int, batch: int, rows: Tensor | None) -> int:
+    return steps * batch if rows is None else rows.shape[0]
+
+
+@loop.register_fake
+def _(
+    program: str,
+    flat: Sequence[Tensor],
+    sizes: Sequence[int],
+    like: Tensor,
+    offsets: Tensor | None,
+    rows: Tensor | None,
+    resets: Tensor | None,
+    steps: int,
+    batch: int,
+    reverse: bool,
+    training: bool,
+) -> list[Tensor]:
+    del offsets, resets, reverse
+    made, count = _made(program, training), _count(steps, batch, rows)
+    outputs = [like.new_empty(count, width) for width in made.output_widths]
+    return [*outputs, *(torch.empty_like(state) for state in flat[len(flat) - sizes[-1] :])]
+
+
+@loop_backward.register_fake
+def _(
+    program: str,
+    sizes: Sequence[int],
+    saved: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    offsets: Tensor | None,
+    rows: Tensor | None,
+    resets: Tensor | None,
+    steps: int,
+    batch: int,
+    reverse: bool,
+) -> list[Tensor]:
+    del gradients, offsets, resets, reverse
+    count, widths = _count(steps, batch, rows), compiled(program).token_widths
+    tokens = [saved[0].new_empty(count, width) for width in widths]
+    return [*tokens, *(torch.empty_like(tensor) for tensor in saved[sizes[0] : sum(sizes)])]
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+    program, flat, sizes, like, offsets, rows, resets, *rest, training = inputs
+    ctx.program, ctx.sizes, ctx.rest, ctx.training = program, sizes, rest, training
+    ctx.shapes = [tensor.shape for tensor in output]
+    ctx.has = [tensor is not None for tensor in (offsets, rows, resets)]
+    of_order = [tensor for tensor in (offsets, rows, resets) if tensor is not None]
+    ctx.save_for_backward(*of_order, *saved_for(compiled(program), flat, sizes, like, output))
+
+
+def _backward(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
+    tensors = list(ctx.saved_tensors)
+    of_order = [tensors.pop(0) if has else None for has in ctx.has]
+    given = [
+        tensors[0].new_zeros(shape) if gradient is None else gradient
+        for gradient, shape in zip(gradients, ctx.shapes, strict=True)
+    ]
+    found = loop_backward(ctx.program, ctx.sizes, tensors, given, *of_order, *ctx.rest)
+    return None, found, *[None] * 9
+
+
+loop.register_autograd(_backward, setup_context=_setup)

@@ -1,0 +1,87 @@
+"""Steps in compiled code, and layers as torch.compile and torch.export take them."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from penstock.cells import CELLS
+from penstock.layers.recurrent import Recurrent
+from tests.tolerances import assert_close
+
+READS_EARLIER_INPUTS = {"qrnn", "t-gru", "t-lstm"}
+
+
+@pytest.fixture
+def inputs():
+    return torch.randn(6, 3, 4, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("name", sorted(CELLS))
+def test_steps_in_compiled_code_are_the_sequence(name, inputs):
+    layer = Recurrent(name, 4, 5, 2).double()
+    expected, end = layer(inputs)
+    with torch.no_grad():
+        y, state = layer.step(inputs[0])
+        for t, x in enumerate(inputs[1:], 1):
+            assert_close(y, expected[t - 1].detach(), "float64")
+            y, state = layer.step(x, state)
+    parts = [[part for value in one for part in value] for one in (state, end)]
+    for mine, theirs in zip(*parts, strict=True):
+        assert_close(mine, theirs.detach(), "float64")
+    assert (layer._stream is None) == (name in READS_EARLIER_INPUTS)
+
+
+def test_new_weights_are_used_at_once(inputs):
+    layer = Recurrent("lstm", 4, 5).double()
+    with torch.no_grad():
+        _, state = layer.step(inputs[0])
+        before, _ = layer.step(inputs[1], state)
+        layer.weights()["U_f"].mul_(2.0)
+        after, _ = layer.step(inputs[1], state)
+        assert_close(after, layer(inputs[1:2], state)[0][0], "float64")
+    assert not torch.equal(before, after)
+
+
+def test_a_step_does_not_change_the_state_it_is_given(inputs):
+    layer = Recurrent("gru", 4, 5).double()
+    with torch.no_grad():
+        _, state = layer.step(inputs[0])
+        kept = state.h.clone()
+        layer.step(inputs[1], state)
+    assert torch.equal(state.h, kept)
+
+
+def test_a_layer_that_took_steps_can_be_copied(inputs):
+    layer = Recurrent("lstm", 4, 5).double()
+    with torch.no_grad():
+        _, state = layer.step(inputs[0])
+        y, _ = layer.step(inputs[1], state)
+        again, _ = copy.deepcopy(layer).step(inputs[1], state)
+    assert torch.equal(y, again)
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTorch's own while it traces
+@pytest.mark.parametrize("name", ["elman", "lstm", "gru", "lstm-layernorm", "sru"])
+@pytest.mark.parametrize("lengths", [None, torch.tensor([6, 2, 4])])
+def test_compiled_whole_it_is_the_same(name, lengths, inputs):
+    layer = Recurrent(name, 4, 5, 2, bidirectional=True).double()
+    torch.compiler.reset()
+    compiled = torch.compile(layer, backend="aot_eager", fullgraph=lengths is None)
+    results = []
+    for run in (layer, compiled):
+        layer.zero_grad()
+        ys, state = run(inputs, None, lengths)
+        ys.square().sum().backward()
+        results.append([ys, *state, *(p.grad.clone() for p in layer.parameters())])
+    for mine, theirs in zip(*results, strict=True):
+        assert_close(mine.detach(), theirs.detach(), "float64")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_exported_it_is_the_same(inputs):
+    layer = Recurrent("gru", 4, 5, 2).double()
+    exported = torch.export.export(layer, (inputs,)).module()
+    assert_close(exported(inputs)[0].detach(), layer(inputs)[0].detach(), "float64")
