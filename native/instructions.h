@@ -21,7 +21,7 @@ void Run<T>::execute(const Group& group, const Place& place) {
             const T* b = place.slots + instruction.b * slot_size();
             for (int64_t r = 0; r < place.count; ++r) {
                 const T* from = tensors_.resets && tensors_.resets[place.token + r] ? a : b;
-                std::copy_n(from + r * kTile, kTile, out + r * kTile);
+                copy_tile(from + r * kTile, out + r * kTile);
             }
         } else if (instruction.op == Op::kAddVector || instruction.op == Op::kMulVector) {
             with_vector(instruction, place, out, a);
@@ -52,12 +52,19 @@ void Run<T>::multiply(const Instruction& instruction, const Place& place) {
 template <class T>
 inline void take(const T* from, bool one, int units, T* out) {
     if (one) {
-        std::fill_n(out, kTile, *from);
+        for (int i = 0; i < kTile; i += Vector<T>::width) store(out + i, splat(*from));
     } else if (units == kTile) {
-        std::copy_n(from, kTile, out);
+        copy_tile(from, out);
     } else {
         std::fill(std::copy_n(from, units, out), out + kTile, T(0));
     }
+}
+
+// The same from a large tensor: the next tile of the row will be wanted soon.
+template <class T>
+inline void take_ahead(const T* from, bool one, int units, T* out) {
+    __builtin_prefetch(from + kTile);
+    take(from, one, units, out);
 }
 
 template <class T>
@@ -68,11 +75,12 @@ void Run<T>::read(const Instruction& in, const Place& place, T* out) {
         const int64_t b = place.rows[r];
         switch (in.op) {
             case Op::kToken:
-                take(tensors_.tokens[in.i] + (place.token + r) * tensors_.token_widths[in.i] + in.j + u,
-                     one, place.units, out);
+                take_ahead(tensors_.tokens[in.i] + (place.token + r) * tensors_.token_widths[in.i] +
+                               in.j + u,
+                           one, place.units, out);
                 break;
             case Op::kPrevious:
-                take(before(in, place, r) + u, one, place.units, out);
+                take_ahead(before(in, place, r) + u, one, place.units, out);
                 break;
             case Op::kSequence:
                 take(tensors_.sequences[in.i] + b * in.j + u, one, place.units, out);
@@ -114,18 +122,19 @@ void Run<T>::write(const Instruction& in, const Place& place, const T* a) {
         switch (in.op) {
             case Op::kStoreToken: {
                 T* to = tensors_.outputs[in.i] + (place.token + r) * tensors_.output_widths[in.i] + in.j + u;
+                __builtin_prefetch(to + kTile, 1);
                 if (place.units == kTile) {
-                    std::copy_n(a, kTile, to);
+                    copy_tile(a, to);
                 } else {
                     std::copy_n(a, place.units, to);
                 }
                 break;
             }
             case Op::kStoreState:
-                std::copy_n(a, kTile, (place.swapped ? now_ : next_)[in.i].row(b) + u);
+                copy_tile(a, (place.swapped ? now_ : next_)[in.i].row(b) + u);
                 break;
             case Op::kStoreTemp:
-                std::copy_n(a, kTile, temps_[in.i].row(b) + u);
+                copy_tile(a, temps_[in.i].row(b) + u);
                 break;
             case Op::kAccumulate: {
                 T* sum = sums_[in.i].row(place.block) + u;

@@ -30,7 +30,14 @@ Buffer<T> make_buffer(int64_t size) {
 
 inline int64_t padded(int64_t width) { return (width + kTile - 1) / kTile * kTile; }
 
-// Threads meet here at the end of every phase. They spin: a phase takes microseconds.
+inline void pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+// Threads meet here at the end of every phase. They spin a while: a phase takes
+// microseconds.
 class Barrier {
   public:
     explicit Barrier(int threads) : threads_(threads) {}
@@ -43,7 +50,11 @@ class Barrier {
             return;
         }
         for (int spins = 0; turn_.load(std::memory_order_acquire) == turn; ++spins) {
-            if (spins > 20000) std::this_thread::yield();
+            if (spins < 300) {
+                pause();
+            } else {  // the other thread may be waiting for this processor
+                std::this_thread::yield();
+            }
         }
     }
 

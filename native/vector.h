@@ -42,6 +42,12 @@ inline void store(T* to, Vec<T> v) {
     std::memcpy(to, &v, sizeof v);
 }
 
+// One row of a tile. Not std::copy, which becomes a call of memmove.
+template <class T>
+inline void copy_tile(const T* from, T* to) {
+    for (int i = 0; i < kTile; i += Vector<T>::width) store(to + i, load(from + i));
+}
+
 template <class T>
 inline Vec<T> splat(T x) {
     return x - Vec<T>{};  // not {} + x, which would turn -0 into 0 and cost an addition

@@ -1,25 +1,45 @@
-"""``penstock evaluate DIR --test FILE``: what a text costs under a model."""
+"""``penstock evaluate MODEL ... --test FILE``: what a text costs under a model, or a mixture."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
-from penstock.cli.options import Folder, Json, Quiet, Threads, print_json, use_threads
+from penstock.cli.measure import Watch, measure
+from penstock.cli.options import Json, Quiet, Threads, print_json, use_threads
+from penstock.cli.scorers import Adaption, Network, check_same_tokens, open_model
+from penstock.counting.mixture import em_weights
+from penstock.errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    from penstock.metrics import Perplexity
 
 __all__ = ["evaluate"]
 
+MIXES = ("em", "equal")
+IMPROPER = 1e-2
+"""How far from 1 a sum of probabilities is told: files with few digits are off by less."""
+
 
 def evaluate(
-    folder: Folder,
+    models: Annotated[list[Path], typer.Argument(help="folder of a model or file of n-grams")],
     *,
     test: Annotated[list[Path], typer.Option(help="text file, plain, .gz or .xz; repeatable")],
+    mix: Annotated[
+        str, typer.Option(metavar="HOW", help="weights of several models: em, equal")
+    ] = "",
+    valid: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="text that em fits weights to")
+    ] = None,
     sentences: Annotated[bool, typer.Option("--sentences", help="every line stands alone")] = False,
-    cache: Annotated[int, typer.Option(min=0, help="words of a continuous cache (0: none)")] = 0,
-    theta: Annotated[float, typer.Option(help="sharpness of the cache")] = 0.3,
+    cache: Annotated[int, typer.Option(min=0, help="words of a cache (0: none)")] = 0,
+    theta: Annotated[float, typer.Option(help="sharpness of a network's cache")] = 0.3,
     cache_weight: Annotated[float, typer.Option(help="share of the cache")] = 0.1,
     dynamic: Annotated[float, typer.Option(help="rate of dynamic evaluation (0: none)")] = 0.0,
     dynamic_steps: Annotated[int, typer.Option(help="tokens between its updates")] = 20,
@@ -30,35 +50,86 @@ def evaluate(
 ) -> None:
     """Perplexity of a text, with its definition."""
     from penstock.cli.bar import bar
-    from penstock.text import Corpus
     from penstock.training.evaluate import Cache, Dynamic
-    from penstock.training.folder import load_language
-    from penstock.training.run import perplexity
 
     use_threads(threads)
-    recent = Cache(cache, theta, cache_weight) if cache else None
-    trained = Dynamic(dynamic, dynamic_steps, dynamic_decay) if dynamic else None
-    model, tokeniser = load_language(folder)
+    _check_mix(models, mix, valid)
+    adaption = Adaption(
+        Cache(cache, theta, cache_weight) if cache else None,
+        Dynamic(dynamic, dynamic_steps, dynamic_decay) if dynamic else None,
+        sentences,
+    ).check()
+    watch = partial(bar, quiet=quiet)
+    opened = []
+    for path in models:
+        with watch(f"reading {path}") as told:
+            opened.append(open_model(path, told))
+    if len(opened) == 1 and isinstance(opened[0], Network):
+        _show(_cost(opened[0], test, adaption, watch), {}, as_json)
+        return
+    check_same_tokens(opened)
+    weights = np.full(len(opened), 1 / len(opened))
+    if mix == "em":
+        weights = em_weights(measure(opened, valid or [], adaption, watch).log_ps)
+    found = measure(opened, test, adaption, watch)
+    whole, known = found.cost(weights)
+    extra: dict[str, Any] = {}
+    if len(opened) > 1:
+        extra["weights"] = list(zip(map(str, models), weights.tolist(), strict=True))
+    if whole.unknown:
+        extra["perplexity_without_unk"] = known.perplexity
+    if abs(found.mass - 1) > IMPROPER:
+        extra["probabilities_sum_to"] = found.mass
+    _show(whole, extra, as_json)
+
+
+def _check_mix(models: Sequence[Path], mix: str, valid: Sequence[Path] | None) -> None:
+    if mix and mix not in MIXES:
+        raise unknown("evaluate", "mix", mix, MIXES)
+    if len(models) > 1 and not mix:
+        raise ConfigError(
+            f"evaluate: expected --mix {' or '.join(MIXES)} for {len(models)} models. "
+            "To see them side by side, use penstock compare."
+        )
+    if mix == "em" and not valid:
+        raise ConfigError("evaluate: expected --valid FILE, the text that em fits the weights to.")
+
+
+def _cost(network: Network, files: Sequence[Path], adaption: Adaption, watch: Watch) -> Perplexity:
+    """What the text of the files costs under one network."""
+    from penstock.text import Corpus
+    from penstock.training.run import perplexity
+
     # The ids go through a file, so that a text of any size is read in little memory.
     with TemporaryDirectory(prefix="penstock-", ignore_cleanup_errors=True) as place:
-        with bar("tokenising", quiet=quiet) as told:
-            corpus = Corpus.build(test, tokeniser, place, "test", progress=told)
-        corpus.check_known(", ".join(map(str, test)))
-        with bar("evaluating", quiet=quiet) as told:
-            found = perplexity(
-                model,
-                tokeniser,
+        with watch("tokenising") as told:
+            corpus = Corpus.build(list(files), network.tokeniser, place, "test", progress=told)
+        corpus.check_known(", ".join(map(str, files)))
+        with watch("evaluating") as told:
+            return perplexity(
+                network.model,
+                network.tokeniser,
                 corpus,
-                alone=sentences,
-                cache=recent,
-                dynamic=trained,
+                alone=adaption.alone,
+                cache=adaption.cache,
+                dynamic=adaption.dynamic,
                 progress=told,
             )
+
+
+def _show(found: Perplexity, extra: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print_json(found.as_dict())
+        print_json(found.as_dict() | extra)
         return
+    for name, weight in extra.get("weights", ()):
+        print(f"weight              {weight:.4f}  {name}")
     print(f"perplexity          {found.perplexity:.2f}")
+    if "perplexity_without_unk" in extra:
+        print(f"    without <unk>   {extra['perplexity_without_unk']:.2f}")
     print(f"nats per token      {found.nats_per_token:.4f}")
     print(f"bits per token      {found.bits_per_token:.4f}")
     print(f"bits per character  {found.bits_per_character:.4f}")
     print(found.signature)
+    if "probabilities_sum_to" in extra:
+        mass = extra["probabilities_sum_to"]
+        print(f"These are no probabilities: after some words they sum to {mass:.3g}.")

@@ -1,4 +1,4 @@
-"""``penstock generate DIR``: write text, as it comes."""
+"""``penstock generate MODEL``: write text, as it comes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.cli.options import LARGEST, Folder, Json, Threads, print_json, use_threads
+from penstock.cli.options import LARGEST, Json, Threads, print_json, use_threads
+from penstock.cli.scorers import Model, open_model
 from penstock.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ __all__ = ["generate", "text_of"]
 
 
 def generate(
-    folder: Folder,
+    folder: Model,
     *,
     prompt: Annotated[str, typer.Option(help="text to go on from")] = "",
     tokens: Annotated[int, typer.Option(min=1, max=LARGEST, help="how many tokens to write")] = 100,
@@ -35,7 +36,6 @@ def generate(
     """Write text token by token."""
     from penstock.search import Sampling
     from penstock.search import generate as symbols
-    from penstock.training.folder import load_language
 
     use_threads(threads)
     if (temperature > 0 and not 1e-4 <= temperature <= 1e4) or math.isnan(temperature):
@@ -43,7 +43,8 @@ def generate(
             f"generate: expected temperature 0, or from 0.0001 to 10000, got {temperature}."
         )
     sampling = Sampling(0.0 if greedy else temperature, top_k, top_p)
-    model, tokeniser = load_language(folder)
+    opened = open_model(folder)
+    tokeniser, model = opened.tokeniser, opened.symbols()
     start = [tokeniser.eos_id, *tokeniser.encode(prompt)]
     forbidden = [] if unknown or tokeniser.unk_id is None else [tokeniser.unk_id]
     written = islice(symbols(model, start, sampling, seed=seed, forbidden=forbidden), tokens)

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import Abort, TyperException
 
-from penstock.cli import cells, evaluate, generate, quickstart, score, train
+from penstock.cli import cells, compare, evaluate, generate, quickstart, score, train
 from penstock.errors import PenstockError
 
 __all__ = ["app", "main"]
@@ -49,6 +49,7 @@ app.add_typer(train.app, name="train")
 app.command("evaluate")(evaluate.evaluate)
 app.command("generate")(generate.generate)
 app.command("score")(score.score)
+app.command("compare")(compare.compare)
 app.command("quickstart")(quickstart.quickstart)
 
 

@@ -14,7 +14,6 @@ import typer
 __all__ = [
     "LARGEST",
     "FileList",
-    "Folder",
     "Json",
     "Quiet",
     "Threads",
@@ -31,7 +30,6 @@ FileList = Annotated[
     list[Path] | None,
     typer.Option(metavar="FILE", help="text file, plain, .gz or .xz; repeatable"),
 ]
-Folder = Annotated[Path, typer.Argument(help="folder of a model")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object for programs")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
 Threads = Annotated[

@@ -1,4 +1,4 @@
-"""``penstock score DIR``: the log-probability of every line of stdin."""
+"""``penstock score MODEL``: the log-probability of every line of stdin."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
-from penstock.cli.options import Folder, Json, Threads, print_json, use_threads
+from penstock.cli.options import Json, Threads, print_json, use_threads
+from penstock.cli.scorers import Counted, Model, open_model
 from penstock.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,20 +26,22 @@ ROOM = 1 << 12
 
 
 def score(
-    folder: Folder,
+    folder: Model,
     *,
     by_token: Annotated[bool, typer.Option("--tokens", help="each token's as well")] = False,
     threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
     """For each line of stdin: log-probability in nats, tokens with <eos>, the line."""
-    from penstock.training.folder import load_language
-
     use_threads(threads)
-    model, tokeniser = load_language(folder)
-    names = tokeniser.tokens
+    opened = open_model(folder)
+    tokeniser, names = opened.tokeniser, opened.tokeniser.tokens
     for batch in _batches(tokeniser, _lines()):
-        scores = _scores(model, tokeniser, [ids for _, ids in batch])
+        rows = [ids for _, ids in batch]
+        if isinstance(opened, Counted):
+            scores = _counted(opened, rows)
+        else:
+            scores = _scores(opened.model, tokeniser, rows)
         for (line, ids), log_ps in zip(batch, scores, strict=True):
             tokens = [(names[symbol], log_p) for symbol, log_p in zip(ids, log_ps, strict=True)]
             _show(line, tokens, by_token, as_json)
@@ -68,9 +72,15 @@ def _batches(tokeniser: Tokeniser, lines: Iterable[str]) -> Iterator[list[tuple[
         yield batch
 
 
+def _counted(opened: Counted, rows: list[list[int]]) -> list[list[float]]:
+    """The log-probability of every token of every row under n-grams."""
+    log_ps = opened.model.log_probs(np.array([symbol for row in rows for symbol in row]))
+    stops = np.cumsum([len(row) for row in rows])[:-1]
+    return [part.tolist() for part in np.split(log_ps, stops)]
+
+
 def _scores(model: LanguageModel, tokeniser: Tokeniser, rows: list[list[int]]) -> list[list[float]]:
     """The log-probability of every token of every row, each read from the first state."""
-    import numpy as np
     import torch
 
     from penstock.training.evaluate import sentence_losses, token_losses

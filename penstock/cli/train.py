@@ -1,4 +1,4 @@
-"""``penstock train KIND``: train a model and leave it in a folder."""
+"""``penstock train KIND``: train a model and leave it in a folder or a file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from penstock.cli import ngram
 from penstock.cli.options import (
     FileList,
     Json,
@@ -19,7 +20,7 @@ from penstock.cli.options import (
 )
 from penstock.equations import parse
 from penstock.errors import ConfigError, DataError
-from penstock.training.language import LanguageSettings
+from penstock.training.language_settings import LanguageSettings
 
 __all__ = ["app"]
 
@@ -29,6 +30,9 @@ app = typer.Typer(help="Train a model.", no_args_is_help=True, rich_markup_mode=
 @app.callback()
 def train() -> None:
     """Train a model."""
+
+
+app.command("ngram")(ngram.ngram)
 
 
 @app.command("lm")

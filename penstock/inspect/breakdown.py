@@ -10,23 +10,10 @@ import torch
 from penstock.inspect.trace import evaluating
 from penstock.metrics.perplexity import Perplexity
 
-__all__ = ["UNKNOWN", "by_frequency", "by_position", "places", "read_losses", "token_counts"]
+__all__ = ["UNKNOWN", "by_frequency", "by_position", "places", "read_losses"]
 
 UNKNOWN = "unknown"
-_CHUNK = 1 << 24
 _LOGITS = 1 << 24
-
-
-def token_counts(ids: np.ndarray, vocab_size: int) -> np.ndarray:
-    """How often each token occurs in a text, which may be a memory map of any size.
-
-    >>> token_counts(np.array([2, 0, 2]), 4).tolist()
-    [1, 0, 2, 0]
-    """
-    counts = np.zeros(vocab_size, np.int64)
-    for start in range(0, len(ids), _CHUNK):
-        counts += np.bincount(ids[start : start + _CHUNK], minlength=vocab_size)
-    return counts
 
 
 def places(ids: np.ndarray, eos_id: int) -> np.ndarray:

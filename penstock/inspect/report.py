@@ -9,10 +9,11 @@ from dataclasses import asdict
 from penstock.cells.base import CELLS
 from penstock.equations.program import Program
 from penstock.inspect import progress
-from penstock.inspect.breakdown import token_counts
 from penstock.inspect.content import Picture, ReportData, Result, Run
 from penstock.inspect.html import equations, write_report
 from penstock.inspect.view import View
+from penstock.models.window import WINDOW
+from penstock.training.language import token_counts
 from penstock.training.log import METRICS, read
 from penstock.training.run import LanguageRun
 
@@ -108,21 +109,20 @@ def _name(part: str) -> str:
 
 
 def _title(program: Program) -> str:
+    if program.name == WINDOW.name:
+        return "Window network"
     known = program.name in CELLS
     return f"Language model with {f'the {program.name} cell' if known else 'a cell of its own'}"
 
 
 def _subtitle(run: LanguageRun) -> str:
-    model, layers = run.model, run.model.recurrent.num_layers
-    return (
-        f"{layers} layer{'s' * (layers > 1)} of "
-        f"{', '.join(map(str, model.recurrent.hidden_sizes))} units, embedding of "
-        f"{model.embedding.embedding_dim}, {model.vocab_size:,} tokens ({run.tokeniser.kind})"
-    )
+    return f"{run.model.about()} ({run.tokeniser.kind})"
 
 
 def _citation(program: Program) -> str:
     """What the zoo says of the cell, if it is one of its."""
+    if program.name == WINDOW.name:
+        return "Words side by side, hidden layer, softmax. Bengio et al. 2003."
     if program.name not in CELLS:
         return ""
     cell = CELLS[program.name]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from penstock.equations.program import Program
+from penstock.models.window import WindowModel
 
 __all__ = ["Flow", "Trace", "evaluating", "gate_activity", "gradient_flow"]
 
@@ -119,8 +120,11 @@ def gradient_flow(
         positions: how many t, spread evenly over the text.
 
     Returns:
-        One flow per layer and state; none for a cell without a state.
+        One flow per layer and state; none for a cell without a state.  A window network has one,
+        with respect to the vector of each word it reads.
     """
+    if isinstance(model, WindowModel):
+        return [_word_flow(model, ids, eos_id, positions)] if len(ids) >= model.context else []
     inputs, targets = _windows(ids, eos_id, 2 * distances + 1, positions)
     steps = min(distances + 1, len(inputs))
     with evaluating(model):
@@ -141,6 +145,16 @@ def gradient_flow(
         for number, layer in enumerate(stack)
         for name in layer.program.states
     ]
+
+
+def _word_flow(model: WindowModel, ids: np.ndarray, eos_id: int, positions: int) -> Flow:
+    """d loss(t) / d x by the places of x: k = 0 is the last word read."""
+    inputs, targets = _windows(ids, eos_id, model.context, positions)
+    with evaluating(model):
+        vectors = list(model.embedding(_on_device(model, inputs)).detach().requires_grad_())
+        hidden, *_ = model.read(torch.cat(vectors, -1)[None])
+        loss = model.losses(hidden, _on_device(model, targets)[None]).sum()
+    return Flow(1, "word vector", _norms(loss, vectors[::-1]))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from penstock.equations import parse, render
 from penstock.equations.program import Program
 from penstock.errors import ConfigError
-from penstock.layers.output import Softmax
+from penstock.layers.output import output_layer
 from penstock.layers.recurrent import Recurrent
 from penstock.layers.state import State
 
@@ -34,6 +34,10 @@ class LanguageModel(nn.Module):
         projection: width of a linear layer before the softmax, none when 0.
         learn_state: whether the state before the first token is learnt.
         sizes: extra sizes of the cell.
+        output: an output layer by name (:data:`penstock.layers.output.OUTPUTS`).
+        classes: of the output ``class``, the square root of V when 0.
+        samples: symbols drawn for an update by the outputs ``sampled`` and ``nce``.
+        counts: (V,), occurrences of each token in the training text, for all outputs but ``full``.
 
     Shapes:
         ids (T, B) -> hidden (T, B, output size) -> log-probabilities (T, B, V).
@@ -60,28 +64,38 @@ class LanguageModel(nn.Module):
         projection: int = 0,
         learn_state: bool = False,
         sizes: Mapping[str, float] | None = None,
+        output: str = "full",
+        classes: int = 0,
+        samples: int = 1024,
+        counts: Tensor | None = None,
     ) -> None:
         super().__init__()
         for name, value in (("vocab_size", vocab_size), ("embedding_size", embedding_size)):
             if value < 1:
-                raise ConfigError(f"LanguageModel: expected {name} >= 1, got {name}={value}.")
+                owner = type(self).__name__
+                raise ConfigError(f"{owner}: expected {name} >= 1, got {name}={value}.")
         self.embedding = nn.Embedding(vocab_size, embedding_size)
         self.recurrent = Recurrent(
             cell,
-            embedding_size,
+            self._input_size(embedding_size),
             hidden_size,
             num_layers,
             dropout=dropout,
             learn_state=learn_state,
             sizes=sizes,
         )
-        self.output = Softmax(
-            self.recurrent.output_size,
+        self.output = output_layer(
+            output,
+            self._output_size(),
             vocab_size,
             projection=projection,
-            tied=(lambda: self.embedding.weight) if tied else None,
+            tied=self.embedding if tied else None,
+            counts=counts,
+            classes=classes,
+            samples=samples,
         )
         self.vocab_size, self.dropout, self.tied = vocab_size, dropout, tied
+        self._output = {"output": output, "classes": classes, "samples": samples}
         self.projection, self.learn_state = projection, learn_state
 
     @property
@@ -102,7 +116,21 @@ class LanguageModel(nn.Module):
             "tied": self.tied,
             "projection": self.projection,
             "learn_state": self.learn_state,
+            **self._output,
         }
+
+    def about(self) -> str:
+        """Its sizes in a line.
+
+        >>> LanguageModel(10, "gru", embedding_size=4, hidden_size=[5, 6], num_layers=2).about()
+        '2 layers of 5, 6 units, embedding of 4, 10 tokens'
+        """
+        layers, output = self.recurrent.num_layers, self._output["output"]
+        sizes = ", ".join(map(str, self.recurrent.hidden_sizes))
+        return (
+            f"{layers} layer{'s' * (layers > 1)} of {sizes} units, embedding of "
+            f"{self.embedding.embedding_dim}, {self.vocab_size:,} tokens"
+        ) + ("" if output == "full" else f", {output} softmax")
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> LanguageModel:
@@ -123,10 +151,26 @@ class LanguageModel(nn.Module):
                 if name not in own:
                     view.uniform_(-bound, bound)
 
-    def forward(self, ids: Tensor, state: State | None = None, **options: Any) -> Any:
-        """The last layer's outputs and the state, as :class:`Recurrent` gives them."""
+    def forward(
+        self,
+        ids: Tensor,
+        state: State | None = None,
+        *,
+        lengths: Tensor | None = None,
+        reset: Tensor | None = None,
+        trace: bool = False,
+    ) -> Any:
+        """What the output layer reads and the state, as :class:`Recurrent` gives them.
+
+        Args:
+            ids: (T, B).
+            state: that of the call before, the first when None.
+            lengths: (B,), tokens of each sequence, all T when None.
+            reset: (T, B) bool, before which tokens the state starts anew.
+            trace: whether the layers' values are given too.
+        """
         xs = F.dropout(self.embedding(ids), self.dropout, self.training)
-        hidden, *rest = self.recurrent(xs, state, **options)
+        hidden, *rest = self.recurrent(xs, state, lengths=lengths, reset=reset, trace=trace)
         return F.dropout(hidden, self.dropout, self.training), *rest
 
     def losses(self, hidden: Tensor, targets: Tensor) -> Tensor:
@@ -135,7 +179,7 @@ class LanguageModel(nn.Module):
         return flat.view(targets.shape)
 
     def loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """The sum of :meth:`losses`, a scalar, in less memory: for training."""
+        """The sum of :meth:`losses`, or the output layer's estimate of it: for training."""
         return self.output.loss(hidden.flatten(0, -2), targets.flatten())
 
     def start(self, batch: int) -> State:
@@ -147,4 +191,12 @@ class LanguageModel(nn.Module):
     def step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """One token on: ids (B,) -> log-probabilities of the next (B, V) and the state."""
         hidden, state = self(ids[None], state)
-        return torch.log_softmax(self.output(hidden[0]), -1), state
+        return self.output.log_p(hidden[0]), state
+
+    def _input_size(self, embedding_size: int) -> int:
+        """Width of what the layers read."""
+        return embedding_size
+
+    def _output_size(self) -> int:
+        """Width of what the output reads."""
+        return self.recurrent.output_size

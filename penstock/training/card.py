@@ -46,9 +46,7 @@ def card(run: LanguageRun) -> str:
         [
             f"# A language model: {model.program.name}",
             "",
-            f"{count:,} parameters, {model.recurrent.num_layers} layers of "
-            f"{', '.join(map(str, model.recurrent.hidden_sizes))} units, "
-            f"{model.vocab_size:,} tokens ({run.tokeniser.kind}).",
+            f"{count:,} parameters: {model.about()} ({run.tokeniser.kind}).",
             f"Trained on {statistics.tokens:,} tokens in {statistics.lines:,} lines, "
             f"{run.summary.epochs} epochs, best after epoch {run.summary.best_epoch}, "
             f"{run.summary.seconds:.0f} s.",

@@ -19,8 +19,10 @@ from torch import Tensor
 
 from penstock.errors import ConfigError
 from penstock.layers.state import State, detached
+from penstock.metrics.perplexity import Perplexity
+from penstock.text import Corpus
 
-__all__ = ["Cache", "Dynamic", "sentence_losses", "token_losses"]
+__all__ = ["Cache", "Dynamic", "cost", "sentence_losses", "token_losses"]
 
 Advance = Callable[[int], None]
 
@@ -72,6 +74,7 @@ def token_losses(
     *,
     cache: Cache | None = None,
     dynamic: Dynamic | None = None,
+    alone: bool = False,
     steps: int = 256,
     advance: Advance = lambda tokens: None,
 ) -> np.ndarray:
@@ -85,6 +88,7 @@ def token_losses(
         eos_id: id of ``<eos>``.
         cache: mix with a continuous cache.
         dynamic: adapt the weights while reading.
+        alone: read every line from the first state.
         steps: tokens read at a time (no effect on the result without ``dynamic``).
         advance: told after every piece how many tokens it had.
 
@@ -100,7 +104,8 @@ def token_losses(
     for start in range(0, len(ids), steps):
         targets = torch.from_numpy(ids[start : start + steps].astype(np.int64))
         inputs = torch.cat([torch.tensor([last]), targets[:-1]])
-        losses[start : start + steps] = reader.read(inputs, targets).double().numpy()
+        reset = {"reset": (inputs == eos_id)[:, None]} if alone else {}
+        losses[start : start + steps] = reader.read(inputs, targets, **reset).double().numpy()
         last = int(targets[-1])
         advance(len(targets))
     return losses
@@ -123,6 +128,17 @@ def sentence_losses(
     return model.losses(hidden, targets)
 
 
+def cost(corpus: Corpus, nats: float, context: str) -> Perplexity:
+    """What a text costs, from the sum of its losses and what the model knew."""
+    return Perplexity(
+        nats=nats,
+        tokens=corpus.statistics.tokens,
+        characters=corpus.statistics.characters,
+        unknown=corpus.unknown,
+        context=context,
+    )
+
+
 class _Reader:
     """Reads a text piece by piece and says what each token cost."""
 
@@ -133,10 +149,10 @@ class _Reader:
         self.keys: Tensor | None = None
         self.words = torch.empty(0, dtype=torch.long)
 
-    def read(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """Losses of one piece, (N,)."""
+    def read(self, inputs: Tensor, targets: Tensor, **options: Any) -> Tensor:
+        """Losses of one piece, (N,); options are the model's."""
         with torch.set_grad_enabled(self.dynamic is not None):
-            hidden, state = self.model(inputs[:, None], self.state)
+            hidden, state = self.model(inputs[:, None], self.state, **options)
             losses = self.model.losses(hidden, targets[:, None])[:, 0]
             self.state = detached(state)
             if self.dynamic:

@@ -14,7 +14,7 @@ from penstock.models import store
 from penstock.models.language import LanguageModel
 from penstock.text import Tokeniser
 from penstock.text.tokenise import FILE
-from penstock.training.language import LanguageSettings
+from penstock.training.language import LanguageSettings, model_type
 
 __all__ = ["RESULTS", "claim", "describe", "load_language"]
 
@@ -61,14 +61,14 @@ def claim(folder: Path, settings: LanguageSettings, texts: Origin) -> None:
     if not (folder / store.DESCRIPTION).exists():
         if folder.exists() and any(file.suffix != ".tmp" for file in folder.iterdir()):
             raise ConfigError(f"{folder}: is not empty and holds no model. Give another folder.")
-        describe(folder, LanguageModel, settings, texts)
+        describe(folder, model_type(settings), settings, texts)
         return
     found = store.read_description(folder)
     changed = _changed(found, settings, texts, done=(folder / RESULTS).exists())
     if changed and found["model"] is None:
         with suppress(FileNotFoundError):
             (folder / FILE).unlink()
-        describe(folder, LanguageModel, settings, texts)
+        describe(folder, model_type(settings), settings, texts)
     elif changed:
         raise ConfigError(
             f"{folder}: holds another model ({'; '.join(changed)}). "

@@ -21,8 +21,13 @@ from penstock.text import Corpus, Tokeniser, resolve, sentences
 from penstock.text.tokenise import FILE
 from penstock.training import card
 from penstock.training import folder as folders
-from penstock.training.evaluate import Cache, Dynamic, sentence_losses, token_losses
-from penstock.training.language import LanguageSettings, build_model, build_task
+from penstock.training.evaluate import Cache, Dynamic, cost, sentence_losses, token_losses
+from penstock.training.language import (
+    LanguageSettings,
+    build_model,
+    build_task,
+    token_counts,
+)
 from penstock.training.loop import fit
 from penstock.training.memory import check_memory
 from penstock.training.progress import Progress
@@ -98,14 +103,15 @@ def train_language(
     """
     shown, watch = progress or Progress(), watch or _unwatched
     origin = texts.origin()
-    _check_sizes(settings, settings.vocab_size or 2)
+    _check_sizes(settings, settings.vocab_size or max(2, settings.classes))
     folders.claim(folder, settings, origin)
     tokeniser = _tokeniser(texts, settings, folder, watch)
     _check_sizes(settings, tokeniser.vocab_size)
     corpora = _corpora(texts, tokeniser, folder, watch)
     shown.message(_counts(tokeniser, corpora))
     seed_everything(settings.seed)
-    model = build_model(settings, tokeniser.vocab_size)
+    counts = token_counts(corpora["train"].ids, tokeniser.vocab_size)
+    model = build_model(settings, tokeniser.vocab_size, torch.from_numpy(counts))
     task = build_task(model, settings, tokeniser, corpora["train"], corpora["valid"])
     folders.describe(folder, model, settings, origin)
     summary = fit(task, model, settings, folder, gradients=named_gradients(model), progress=shown)
@@ -157,13 +163,7 @@ def perplexity(
             model, corpus.ids, tokeniser.eos_id, cache=cache, dynamic=dynamic, advance=advance
         )
         nats = float(losses.sum())
-    return Perplexity(
-        nats=nats,
-        tokens=corpus.statistics.tokens,
-        characters=corpus.statistics.characters,
-        unknown=corpus.unknown,
-        context="sentence" if alone else ", ".join(["text", *map(str, adapted)]),
-    )
+    return cost(corpus, nats, "sentence" if alone else ", ".join(["text", *map(str, adapted)]))
 
 
 def named_gradients(model: LanguageModel) -> Callable[[], dict[str, Tensor]]:

@@ -8,10 +8,15 @@ from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any
 
 from penstock.errors import ConfigError, unknown
-from penstock.training.optimise import OPTIMISERS
 from penstock.training.schedule import SCHEDULES
 
-__all__ = ["TrainingSettings", "option"]
+__all__ = ["OPTIMISERS", "TrainingSettings", "option"]
+
+OPTIMISERS = (
+    *("sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw"),
+    *("asgd", "lbfgs", "cg"),
+)
+"""Names of :data:`penstock.training.optimise.OPTIMISERS`, without PyTorch."""
 
 
 def option(default: Any, help: str, **limits: Any) -> Any:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from penstock.inspect.breakdown import by_frequency, by_position, places, read_losses, token_counts
+from penstock.inspect.breakdown import by_frequency, by_position, places, read_losses
 from penstock.text import sentences
 from penstock.training.evaluate import sentence_losses, token_losses
+from penstock.training.language import token_counts
 
 EOS = 0
 IDS = np.random.default_rng(0).integers(0, 11, 103).astype(np.uint8)

@@ -89,8 +89,12 @@ def test_every_kind_of_token(make_run, tokens):
         ("h = W @ x", {}, 6),
         ("A = W - W.T\ng = softmax(A @ h[t-1] + V @ x)\nh = g + 0.1 * h[t-2]", {"hidden": "5"}, 7),
         ("lstm", {"zoneout": 0.1, "layer_norm": True, "weight_drop": 0.2, "tied": True}, 8),
+        ("window", {"context": 3, "direct": True, "output": "hierarchical"}, 8),
     ],
-    ids=["three sizes", "no gates", "own cell", "linear", "no state", "delays", "regularised"],
+    ids=[
+        *("three sizes", "no gates", "own cell", "linear", "no state", "delays", "regularised"),
+        "window",
+    ],
 )
 def test_every_kind_of_cell(make_run, cell, options, figures):
     run = make_run(cell, **options)
@@ -129,8 +133,9 @@ def test_without_a_test_text_and_without_logs(make_run):
 
 @pytest.mark.usefixtures("blank_figures")
 @pytest.mark.parametrize("lines", [["a"], ["the cat sat"], ["🜁 <b>"] * 3])
-def test_texts_of_a_few_tokens(make_run, lines):
-    run = make_run("lstm")
+@pytest.mark.parametrize("cell", ["lstm", "window"])
+def test_texts_of_a_few_tokens(make_run, lines, cell):
+    run = make_run(cell)
     corpora = run.corpora | {"test": Corpus.from_lines(lines, run.tokeniser)}
     read_page(run.folder, gather(replace(run, corpora=corpora)))
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from penstock.inspect.trace import gate_activity, gradient_flow
+from penstock.models.window import WindowModel
 
 IDS = np.random.default_rng(0).integers(0, 11, 90)
 LINEAR = "h = 0.5 * h[t-1] + W @ x"
@@ -143,3 +144,25 @@ def test_every_layer_and_name_is_traced(make_model):
     assert names == [
         (layer, name, (5, size)) for layer, size in ((1, 6), (2, 4)) for name in "ifogch"
     ]
+
+
+def test_gradient_of_a_window_reaches_its_words_and_no_further():
+    """|| W_k^T (1 - h²) S^T (y - target) || of every place k of the window, by hand."""
+    torch.manual_seed(2)
+    model = WindowModel(11, context=3, embedding_size=4, hidden_size=6).double()
+    (flow,) = gradient_flow(model, IDS, 0, positions=1)
+    assert (flow.state, len(flow.norms)) == ("word vector", 3)
+    w, x = model.recurrent.weights(), model.embedding.weight[[0, *IDS[:2]]].flatten()
+    h = torch.tanh(w["W"] @ x + w["b"])
+    error = torch.softmax(model.output(h), 0)
+    error[IDS[2]] -= 1
+    dx = w["W"].T @ ((1 - h**2) * (model.output.weight.T @ error))
+    norms = dx.view(3, 4).norm(dim=1).flip(0).detach().numpy()
+    np.testing.assert_allclose(flow.norms, norms, rtol=1e-10)
+
+
+def test_values_inside_a_window_network():
+    model = WindowModel(11, context=3, embedding_size=4, hidden_size=6)
+    (trace,) = gate_activity(model, IDS, anew=0)
+    assert (trace.name, trace.bounds, trace.is_state) == ("h", (-1.0, 1.0), False)
+    assert trace.values.shape == (90, 6)

@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "models": BASE | {"equations", "cells", "engines", "layers", "files", "storage"},
     "text": BASE | {"files"},
     "metrics": BASE,
-    "counting": BASE | {"files"},
+    "counting": BASE | {"files", "_backoff"},
 }
 ABOVE = {"__main__", "cli", "inspect", "serve"}
 

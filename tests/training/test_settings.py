@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import asdict, dataclass, fields
 
 import pytest
 
 from penstock.errors import ConfigError
-from penstock.training import TrainingSettings
+from penstock.layers import output
+from penstock.models.window import WINDOW
+from penstock.training import TrainingSettings, language_settings, optimise, settings
 from penstock.training.settings import option
 
 
 def test_every_setting_has_help():
     assert all(item.metadata["help"] for item in fields(TrainingSettings))
+
+
+def test_names_known_without_pytorch_are_the_names_there_are():
+    assert set(settings.OPTIMISERS) == set(optimise.OPTIMISERS)
+    assert set(language_settings.OUTPUTS) == set(output.OUTPUTS)
+    assert WINDOW.name == language_settings.WINDOW
+
+
+@pytest.mark.parametrize("module", ["penstock.cli.main", "penstock.training.language_settings"])
+def test_settings_and_help_are_known_without_pytorch(module):
+    """A process of its own: here PyTorch is long imported."""
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_all_mistakes_at_once():

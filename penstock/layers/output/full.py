@@ -1,8 +1,7 @@
-"""Output layers: from hidden vectors to the probability of every symbol."""
+"""The full softmax, computed a block of rows at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penstock.errors import ConfigError
+from penstock.layers.output.base import Output, uniform_start
 
-__all__ = ["Softmax"]
-
+__all__ = ["Softmax", "summed_loss"]
 
 ROWS = 128
 """Rows of the logits that are in memory at a time: few enough to stay in cache."""
@@ -53,15 +52,22 @@ class _SummedLoss(torch.autograd.Function):
         return (*(saved * grad for saved in ctx.saved_tensors), None)
 
 
-class Softmax(nn.Module):
+def summed_loss(h: Tensor, matrix: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+    """The summed cross entropy of softmax(matrix h + bias), without all its logits in memory."""
+    total: Tensor = _SummedLoss.apply(h, matrix, bias, targets)
+    return total
+
+
+class Softmax(Output):
     """The full softmax: ``y = softmax(S h + b)`` (lecture 002, equation 6).
 
     Args:
         hidden_size: width of h.
         vocab_size: number of symbols, V.
         projection: width of a linear layer put before S, none when 0.
-        tied: gives the embedding matrix (V, E) that serves as S too (Press & Wolf 2017;
-            Inan, Khosravi & Socher 2017), or None for a matrix of its own.
+        tied: the embedding whose matrix (V, E) serves as S too (Press & Wolf 2017; Inan,
+            Khosravi & Socher 2017), or None for a matrix of its own.
+        counts: see :class:`Output`; of no use here.
 
     Shapes:
         h (..., hidden_size) -> logits (..., V).
@@ -70,40 +76,47 @@ class Softmax(nn.Module):
         ConfigError: a tied embedding is not as wide as what it multiplies.
     """
 
+    takes = frozenset({"tied"})
+
     def __init__(
         self,
         hidden_size: int,
         vocab_size: int,
         *,
         projection: int = 0,
-        tied: Callable[[], Tensor] | None = None,
+        tied: nn.Embedding | None = None,
+        counts: Tensor | None = None,
     ) -> None:
-        super().__init__()
-        self.project = nn.Linear(hidden_size, projection) if projection else None
-        width = projection or hidden_size
-        if tied is not None and tied().shape[1] != width:
+        super().__init__(hidden_size, vocab_size, projection=projection, counts=counts)
+        if tied is not None and tied.embedding_dim != self.width:
             raise ConfigError(
                 f"Softmax: a tied output needs an embedding as wide as the hidden layer or the "
-                f"projection, got embedding={tied().shape[1]} and {width}. "
-                f"Set projection={tied().shape[1]} or embedding={width}."
+                f"projection, got embedding={tied.embedding_dim} and {self.width}. "
+                f"Set projection={tied.embedding_dim} or embedding={self.width}."
             )
-        self._tied = tied
-        self.weight = None if tied else nn.Parameter(torch.empty(vocab_size, width))
+        self._tied = (tied,)  # a tuple, so that the embedding's weights are not listed twice
+        self.weight = None if tied else nn.Parameter(torch.empty(vocab_size, self.width))
         self.bias = nn.Parameter(torch.zeros(vocab_size))
         if self.weight is not None:
-            nn.init.uniform_(self.weight, -(width**-0.5), width**-0.5)
+            uniform_start(self.weight)
+
+    @property
+    def matrix(self) -> Tensor:
+        """S, (V, width)."""
+        weight = self.weight if self._tied[0] is None else self._tied[0].weight
+        assert weight is not None
+        return weight
 
     def forward(self, h: Tensor) -> Tensor:
         """Logits of every symbol."""
-        return F.linear(self._projected(h), self._matrix(), self.bias)
+        return F.linear(self.projected(h), self.matrix, self.bias)
+
+    def log_p(self, h: Tensor) -> Tensor:
+        """See :meth:`Output.log_p`."""
+        return torch.log_softmax(self(h), -1)
 
     def losses(self, h: Tensor, targets: Tensor) -> Tensor:
-        """Cross entropy of each target in nats (lecture 002, equation 7).
-
-        Args:
-            h: (N, hidden_size).
-            targets: (N,), symbol ids; -1 counts nothing.
-        """
+        """See :meth:`Output.losses`."""
         starts = range(0, max(len(h), 1), ROWS)
         blocks = ((self(h[i : i + ROWS]), targets[i : i + ROWS]) for i in starts)
         return torch.cat(
@@ -112,13 +125,4 @@ class Softmax(nn.Module):
 
     def loss(self, h: Tensor, targets: Tensor) -> Tensor:
         """The sum of :meth:`losses`, without the (N, V) matrix in memory: for training."""
-        return _SummedLoss.apply(self._projected(h), self._matrix(), self.bias, targets)
-
-    def _projected(self, h: Tensor) -> Tensor:
-        return self.project(h) if self.project else h
-
-    def _matrix(self) -> Tensor:
-        if self._tied is not None:
-            return self._tied()
-        assert self.weight is not None
-        return self.weight
+        return summed_loss(self.projected(h), self.matrix, self.bias, targets)

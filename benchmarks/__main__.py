@@ -1,0 +1,14 @@
+"""``python -m benchmarks NAME ...``: run one of the benchmarks."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+NAMES = ("layers", "ngram", "outputs", "output_perplexity")
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1] not in NAMES:
+        sys.exit(f"python -m benchmarks NAME [options], where NAME is one of {', '.join(NAMES)}")
+    name = sys.argv.pop(1)
+    importlib.import_module(f"benchmarks.{name}").main()

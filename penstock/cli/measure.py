@@ -1,0 +1,87 @@
+"""What a text costs under several models at once, token by token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from penstock.cli.scorers import Adaption, Array, Counted, Network
+
+if TYPE_CHECKING:
+    from penstock.metrics import Perplexity
+    from penstock.text import Progress
+
+__all__ = ["Measured", "Watch", "measure"]
+
+Watch = Callable[[str], AbstractContextManager["Progress"]]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A text under K models.
+
+    Attributes:
+        log_ps: (K, T) log p of each token under each model.
+        known: (T,) whether a token is none of ``<unk>``.
+        characters: of the text.
+        context: what the models knew.
+        mass: sum of the probabilities of an n-gram model that is furthest from 1.
+    """
+
+    log_ps: Array
+    known: Array
+    characters: int
+    context: str
+    mass: float
+
+    def cost(self, weights: Array) -> tuple[Perplexity, Perplexity]:
+        """Of the text under the linear mixture, and of its tokens that are none of ``<unk>``."""
+        from penstock.counting.mixture import linear
+        from penstock.metrics import Perplexity
+
+        log_p = linear(self.log_ps, weights) if len(weights) > 1 else self.log_ps[0]
+        whole = Perplexity(
+            nats=-float(log_p.sum()),
+            tokens=len(log_p),
+            characters=self.characters,
+            unknown=int((~self.known).sum()),
+            context=self.context,
+        )
+        return whole, Perplexity(-float(log_p[self.known].sum()), int(self.known.sum()))
+
+
+def measure(
+    models: Sequence[Network | Counted], files: Sequence[Path], adaption: Adaption, watch: Watch
+) -> Measured:
+    """Score the text of the files with each model.
+
+    Raises:
+        DataError: a file cannot be read, or holds no word that the models know.
+    """
+    rows, mass = [], 1.0
+    for model in models:
+        with TemporaryDirectory(prefix="penstock-", ignore_cleanup_errors=True) as place:
+            corpus = _corpus(model, files, place, watch)
+            with watch(f"evaluating {model.path}") as told:
+                rows.append(model.log_probs(corpus.ids, adaption, told))
+            if isinstance(model, Counted):
+                mass = max(mass, model.mass(corpus.ids), key=lambda found: abs(found - 1))
+            known = np.asarray(corpus.ids != (model.tokeniser.unk_id or -1))
+            characters = corpus.statistics.characters
+    context = " | ".join(dict.fromkeys(model.context(adaption) for model in models))
+    return Measured(np.stack(rows), known, characters, context, mass)
+
+
+def _corpus(model: Network | Counted, files: Sequence[Path], place: str, watch: Watch) -> Any:
+    """The ids go through a file, so that a text of any size is read in little memory."""
+    from penstock.text import Corpus
+
+    with watch("tokenising") as told:
+        corpus = Corpus.build(list(files), model.tokeniser, place, "text", progress=told)
+    return corpus.check_known(", ".join(map(str, files)))

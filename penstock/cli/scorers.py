@@ -1,0 +1,187 @@
+"""Any language model as a scorer of text: a folder with a network, or a file with n-grams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from penstock.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from penstock.counting import NGramModel, Vocabulary
+    from penstock.models.language import LanguageModel
+    from penstock.search.sample import NextSymbol
+    from penstock.text import Tokeniser
+    from penstock.training.evaluate import Cache, Dynamic
+
+__all__ = ["Adaption", "Counted", "Model", "Network", "check_same_tokens", "is_ngram", "open_model"]
+
+SUFFIXES = (".arpa", ".arpa.gz", ".lm", ".lm.gz", ".ngram")
+Model = Annotated[Path, typer.Argument(help="folder of a model or file of n-grams")]
+Array = np.ndarray[Any, np.dtype[Any]]
+Advance = Callable[[int, int], object]
+
+
+@dataclass(frozen=True)
+class Adaption:
+    """What a model may do with the text just read.
+
+    Attributes:
+        cache: for a network the continuous cache; for n-grams a cache of words of its size and
+            weight.
+        dynamic: a network goes on training.
+        alone: a network reads every line from the first state, as n-grams do.
+    """
+
+    cache: Cache | None = None
+    dynamic: Dynamic | None = None
+    alone: bool = False
+
+    def check(self) -> Adaption:
+        """This, if it can be."""
+        if self.alone and (self.cache or self.dynamic):
+            raise ConfigError("evaluate: cache and dynamic evaluation need running text.")
+        return self
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model in a folder."""
+
+    path: Path
+    model: LanguageModel
+    tokeniser: Tokeniser
+
+    def symbols(self) -> NextSymbol:
+        """It, for search."""
+        return self.model
+
+    def log_probs(self, ids: Array, adaption: Adaption, progress: Advance) -> Array:
+        """log p of every token of a text: (T,) -> (T,)."""
+        from penstock.training.evaluate import token_losses
+
+        done = 0
+
+        def advance(tokens: int) -> None:
+            nonlocal done
+            done += tokens
+            progress(done, len(ids))
+
+        return -token_losses(
+            self.model,
+            ids,
+            self.tokeniser.eos_id,
+            cache=adaption.cache,
+            dynamic=adaption.dynamic,
+            alone=adaption.alone,
+            advance=advance,
+        )
+
+    def context(self, adaption: Adaption) -> str:
+        """What it knows when it predicts."""
+        ways = [str(way) for way in (adaption.cache, adaption.dynamic) if way]
+        return "sentence" if adaption.alone else ", ".join(["text", *ways])
+
+
+@dataclass(frozen=True)
+class Counted:
+    """An n-gram model in a file."""
+
+    path: Path
+    model: NGramModel
+    tokeniser: Tokeniser = field(repr=False)
+
+    def symbols(self) -> NextSymbol:
+        """It, for search."""
+        from penstock.counting.symbols import Symbols
+
+        return Symbols(self.model)
+
+    def log_probs(self, ids: Array, adaption: Adaption, progress: Advance) -> Array:
+        """log p of every token of a text: (T,) -> (T,)."""
+        from penstock.counting.mixture import with_cache
+
+        found = self.model.log_probs(ids)
+        progress(len(ids), len(ids))
+        cache = adaption.cache
+        return with_cache(found, ids, size=cache.size, weight=cache.weight) if cache else found
+
+    def context(self, adaption: Adaption) -> str:
+        """What it knows when it predicts."""
+        cache = adaption.cache
+        words = f", cache of words (size={cache.size}, weight={cache.weight})" if cache else ""
+        return f"{self.model.order - 1} words of the sentence{words}"
+
+    def mass(self, ids: Array) -> float:
+        """The sum of probabilities that is furthest from 1, after a few beginnings of the text."""
+        state, worst = self.model.start(), 1.0
+        for id in ids[:32]:
+            total = float(np.exp(self.model.distribution(state).astype(float)).sum())
+            worst = max(worst, total, key=lambda mass: abs(mass - 1))
+            state = self.model.advance(np.array([int(id)]), state)
+        return worst
+
+
+def is_ngram(path: Path) -> bool:
+    """Whether a path means a file of n-grams, there or not."""
+    return path.is_file() or (path.name.endswith(SUFFIXES) and not path.is_dir())
+
+
+def open_model(path: Path, progress: Advance = lambda done, total: None) -> Network | Counted:
+    """The model in a folder or a file.
+
+    Raises:
+        DataError: it is missing, damaged or something else.
+    """
+    if is_ngram(path):
+        from penstock.counting.storage import load
+
+        model = load(path, progress=progress)
+        return Counted(path, model, words_tokeniser(model.vocabulary, path))
+    from penstock.training.folder import load_language
+
+    return Network(path, *load_language(path))
+
+
+def words_tokeniser(vocabulary: Vocabulary, path: Path) -> Tokeniser:
+    """The tokeniser with a vocabulary's words and ids."""
+    from tokenizers import models
+
+    from penstock.text import EOS, UNK, Words
+
+    if vocabulary.tokens.count(EOS) > 1:
+        raise DataError(f"{path}: expected no word {EOS}: it means the end of a line here.")
+    spelt = (word.encode("utf-8", "surrogateescape") for word in vocabulary.tokens)
+    ids = {word.decode("utf-8", "backslashreplace"): id for id, word in enumerate(spelt)}
+    library = Words.blank()
+    library.model = models.WordLevel(ids, unk_token=UNK)
+    return Words(library)
+
+
+def check_same_tokens(models: Sequence[Network | Counted]) -> None:
+    """Refuse models that do not predict the same tokens.
+
+    Raises:
+        DataError: naming the first that differs from the first model, and some token.
+    """
+    first = models[0]
+    known = set(first.tokeniser.tokens)
+    for other in models[1:]:
+        if first.tokeniser.kind != other.tokeniser.kind:
+            raise DataError(
+                f"{other.path}: expected {first.tokeniser.kind} tokens as in {first.path}, "
+                f"got {other.tokeniser.kind} tokens. Mix models of the same tokens."
+            )
+        if differing := sorted(known ^ set(other.tokeniser.tokens)):
+            word = differing[0]
+            has, lacks = (first, other) if word in known else (other, first)
+            raise DataError(
+                f"{other.path}: expected the {len(known):,} tokens of {first.path}, got "
+                f"{other.tokeniser.vocab_size:,}; {has.path} has {word!r}, {lacks.path} has not. "
+                "Train them with the same vocabulary to mix them."
+            )

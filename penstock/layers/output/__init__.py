@@ -1,0 +1,68 @@
+"""Output layers: from hidden vectors to the probability of every symbol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from penstock.errors import ConfigError, unknown
+from penstock.layers.output.adaptive import AdaptiveSoftmax
+from penstock.layers.output.base import Output
+from penstock.layers.output.classes import ClassSoftmax
+from penstock.layers.output.full import Softmax
+from penstock.layers.output.huffman import HierarchicalSoftmax
+from penstock.layers.output.sampled import NoiseContrastive, SampledSoftmax
+
+__all__ = [
+    "OUTPUTS",
+    "AdaptiveSoftmax",
+    "ClassSoftmax",
+    "HierarchicalSoftmax",
+    "NoiseContrastive",
+    "Output",
+    "SampledSoftmax",
+    "Softmax",
+    "output_layer",
+]
+
+OUTPUTS: Mapping[str, type[Output]] = {
+    "full": Softmax,
+    "class": ClassSoftmax,
+    "hierarchical": HierarchicalSoftmax,
+    "adaptive": AdaptiveSoftmax,
+    "sampled": SampledSoftmax,
+    "nce": NoiseContrastive,
+}
+"""Every output layer by name."""
+
+
+def output_layer(
+    name: str,
+    hidden_size: int,
+    vocab_size: int,
+    *,
+    projection: int = 0,
+    counts: Tensor | None = None,
+    **options: Any,
+) -> Output:
+    """The output layer of a name.
+
+    Args:
+        projection, counts: see :class:`Output`.
+        options: ``tied``, ``classes`` and ``samples``, of which each layer takes its own.
+
+    Raises:
+        ConfigError: there is no such layer, or it cannot share the embedding's matrix.
+    """
+    if name not in OUTPUTS:
+        raise unknown("output_layer", "output", name, OUTPUTS)
+    kind = OUTPUTS[name]
+    if options.get("tied") is not None and "tied" not in kind.takes:
+        raise ConfigError(
+            "output_layer: expected an output with one vector for each symbol to tie to the "
+            f"embedding (full, sampled, nce), got output={name!r}. Leave out tied."
+        )
+    own = {name: value for name, value in options.items() if name in kind.takes}
+    return kind(hidden_size, vocab_size, projection=projection, counts=counts, **own)

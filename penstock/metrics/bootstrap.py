@@ -1,0 +1,94 @@
+"""How far a perplexity, and the difference of two, may be chance: the paired bootstrap.
+
+The lines of the text are drawn anew with replacement, many times, the same lines for every model
+(Efron & Tibshirani 1993; Koehn 2004).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from penstock.errors import ConfigError, ShapeError
+
+__all__ = ["Bootstrap"]
+
+Array = np.ndarray
+
+
+class Bootstrap:
+    """Perplexities of several models on resampled texts.
+
+    Args:
+        nats: (M, lines), -log p of each line under each model.
+        tokens: (M, lines), tokens that were predicted, which differ where tokenisers do.
+        resamples: how many texts are drawn, >= 100.
+        level: share of them that an interval holds, in (0, 1).
+        seed: of the draws.
+
+    Raises:
+        ShapeError: the models do not have the same lines.
+        ConfigError: an option cannot work.
+
+    Example:
+        >>> nats = np.array([[3.0, 5.0, 4.0, 4.0], [3.5, 5.5, 4.5, 4.5]])
+        >>> bootstrap = Bootstrap(nats, np.full((2, 4), 2))
+        >>> low, high = bootstrap.interval(0)
+        >>> bool(low < np.exp(2.0) < high), bootstrap.p_value(0, 1) < 0.01
+        (True, True)
+    """
+
+    def __init__(
+        self,
+        nats: Array,
+        tokens: Array,
+        *,
+        resamples: int = 1000,
+        level: float = 0.95,
+        seed: int = 1,
+    ) -> None:
+        if nats.shape != tokens.shape or nats.ndim != 2 or not nats.shape[1]:
+            raise ShapeError(
+                "Bootstrap: expected nats and tokens (models, lines) of the same lines, got "
+                f"{nats.shape} and {tokens.shape}."
+            )
+        if resamples < 100 or not 0 < level < 1:
+            raise ConfigError(
+                f"Bootstrap: expected resamples >= 100 and level between 0 and 1, got "
+                f"{resamples=} and {level=}."
+            )
+        self.lines, self.resamples = nats.shape[1], resamples
+        self.level, self.seed = level, seed
+        generator, both = np.random.default_rng(seed), np.concatenate([nats, tokens]).T
+        totals = np.empty((resamples, 2 * len(nats)))
+        for draw in totals:
+            times = np.bincount(generator.integers(self.lines, size=self.lines))
+            draw[:] = times @ both[: len(times)]
+        self.nats, per_text = totals[:, : len(nats)].T, totals[:, len(nats) :].T
+        with np.errstate(over="ignore"):
+            self.perplexities = np.exp(self.nats / per_text)
+
+    def interval(self, model: int) -> tuple[float, float]:
+        """Between which perplexities the share ``level`` of the resampled texts lies."""
+        outside = (1 - self.level) / 2
+        low, high = np.quantile(self.perplexities[model], [outside, 1 - outside])
+        return float(low), float(high)
+
+    def p_value(self, one: int, other: int) -> float:
+        """How probable so clear a difference is by chance, two-sided.
+
+            p = 2 min(share of texts on which one is not better, share on which it is not worse)
+
+        A text is better under the model that gives it more probability, which is to say less
+        perplexity where the tokens are the same.  At least 1 / (resamples + 1).
+        """
+        difference = self.nats[one] - self.nats[other]
+        least = min((difference >= 0).sum(), (difference <= 0).sum())
+        return float(min(1.0, (2 * least + 1) / (self.resamples + 1)))
+
+    @property
+    def signature(self) -> str:
+        """What the intervals and p-values mean, in a line."""
+        return (
+            f"{self.level:.0%} intervals and p-values: paired bootstrap over {self.lines} lines, "
+            f"{self.resamples} resamples, seed {self.seed}"
+        )

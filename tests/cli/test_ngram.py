@@ -1,0 +1,273 @@
+"""The verbs on n-gram models, alone and mixed with a network."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import re
+from dataclasses import fields
+
+import pytest
+
+from penstock.cli.ngram import NGramSettings
+from penstock.counting import SMOOTHINGS, NGramModel
+from tests.cli.conftest import one_line
+from tests.docs.documents import ROOT, rows, section
+
+
+@pytest.fixture
+def ngram(program, texts, tmp_path):
+    """``ngram(option, ..., name="m.arpa")`` trains one on the tiny text."""
+
+    def train(*options, name="m.arpa"):
+        arguments = ("--quiet", "--smoothing", "witten-bell", *options)
+        answer = program("train", "ngram", texts / "train.txt", "-o", tmp_path / name, *arguments)
+        assert answer.status == 0, answer.err
+        return tmp_path / name
+
+    return train
+
+
+@pytest.mark.parametrize("name", ["m.arpa", "m.arpa.gz", "m.ngram"])
+def test_train_and_evaluate(program, ngram, texts, name):
+    path = ngram("--order", "3", name=name)
+    answer = program("evaluate", path, "--test", texts / "test.txt", "--json")
+    assert answer.status == 0, answer.err
+    (found,) = answer.objects
+    lines = (texts / "test.txt").read_text(encoding="utf-8").splitlines()
+    model = NGramModel.load(path)
+    nats = -math.log(10) * sum(model.score(line) for line in lines)
+    assert found["nats"] == pytest.approx(nats)
+    assert found["tokens"] == sum(len(line.split()) + 1 for line in lines)
+    assert found["context"] == "2 words of the sentence"
+    shown = program("evaluate", path, "--test", texts / "test.txt").out
+    assert f"perplexity          {found['perplexity']:.2f}\n" in shown
+    assert found["signature"] in shown
+
+
+def test_train_says_what_it_made(program, texts, tmp_path):
+    out = tmp_path / "m.arpa"
+    options = ("--order", "2", "--smoothing", "kneser-ney", "--prune", "0,1", "--entropy", "1e-9")
+    (found,) = program("train", "ngram", texts / "train.txt", "-o", out, *options, "--json").objects
+    model = NGramModel.load(out)
+    assert found == {"file": str(out), "ngrams": model.sizes, "words": len(model.vocabulary)}
+    again = program("train", "ngram", texts / "train.txt", "-o", out, *options)
+    assert again.out == (f"1-grams  {model.sizes[0]}\n2-grams  {model.sizes[1]}\nmodel in {out}\n")
+
+
+def test_a_fallback_is_told(program, texts, tmp_path):
+    answer = program("train", "ngram", texts / "train.txt", "-o", tmp_path / "m.arpa")
+    assert answer.status == 0
+    assert "penstock: modified-kneser-ney: order 1: no n-gram occurs 1" in answer.err
+
+
+def test_vocabulary_from_a_list(program, ngram, tmp_path):
+    (tmp_path / "words.txt").write_text("the\ncat\n<unk>\ndog cat\n")
+    path = ngram("--vocab", tmp_path / "words.txt")
+    assert NGramModel.load(path).vocabulary.words == ["</s>", "<unk>", "the", "cat", "dog", "<s>"]
+    (tmp_path / "words.txt").write_text("\n\n")
+    arguments = ("--vocab", tmp_path / "words.txt")
+    answer = program("train", "ngram", tmp_path / "words.txt", "-o", path, *arguments)
+    assert "words.txt: expected words, one on each line, got none." in one_line(answer)
+
+
+def test_vocabulary_by_frequency(ngram):
+    assert len(NGramModel.load(ngram("--vocab-size", "6")).vocabulary) == 6
+    whole = len(NGramModel.load(ngram()).vocabulary)
+    assert len(NGramModel.load(ngram("--min-count", "20")).vocabulary) < whole
+
+
+def test_score(program, ngram):
+    path = ngram()
+    stdin = b"the cat\n\nthe zebra\n"
+    rows = program("score", path, "--json", "--tokens", stdin=stdin).objects
+    model = NGramModel.load(path)
+    assert [row["line"] for row in rows] == ["the cat", "", "the zebra"]
+    for row in rows:
+        assert row["log_p"] == pytest.approx(model.score(row["line"]) * math.log(10))
+    assert [name for name, _ in rows[2]["by_token"]] == ["the", "<unk>", "<eos>"]
+    plain = program("score", path, stdin=stdin).out
+    assert plain.splitlines()[0] == f"{rows[0]['log_p']:.4f}\t3\tthe cat"
+
+
+def test_generate(program, ngram, texts):
+    path = ngram("--order", "2")
+    options = ("--tokens", "30", "--seed", "4", "--prompt", "the cat")
+    answer = program("generate", path, *options)
+    assert answer.status == 0, answer.err
+    assert answer.out.startswith("the cat")
+    assert program("generate", path, *options).out == answer.out
+    words = set((texts / "train.txt").read_text(encoding="utf-8").split())
+    assert set(answer.out.split()) <= words
+    greedy = program("generate", path, "--greedy", "--tokens", "1", "--json").objects
+    best = next(w for w, _ in NGramModel.load(path).next_words(k=2) if w != "<unk>")
+    assert greedy[0]["text"].strip() == best.replace("</s>", "")
+
+
+def test_stupid_backoff_is_called_no_probability(program, ngram, texts):
+    path = ngram("--smoothing", "stupid-backoff")
+    out = program("evaluate", path, "--test", texts / "test.txt").out
+    assert re.search(r"^These are no probabilities: after some words they sum to \d", out, re.M)
+
+
+# -- mixing --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def same_words(ngram):
+    """n-grams over the words of the trained network."""
+    return ngram("--min-count", "2", name="same.arpa")
+
+
+def costs(program, *arguments):
+    answer = program("evaluate", *arguments, "--json")
+    assert answer.status == 0, answer.err
+    return answer.objects[0]
+
+
+def test_mixing_with_a_network(program, same_words, trained, texts):
+    files = ("--valid", texts / "valid.txt", "--test", texts / "valid.txt")
+    alone = [costs(program, path, *files[2:])["nats"] for path in (same_words, trained)]
+    mixed = costs(program, same_words, trained, "--mix", "em", *files)
+    assert [name for name, _ in mixed["weights"]] == [str(same_words), str(trained)]
+    assert sum(weight for _, weight in mixed["weights"]) == pytest.approx(1)
+    assert mixed["nats"] <= min(alone) + 1e-6
+    equal = costs(program, same_words, trained, "--mix", "equal", *files[2:])
+    assert [weight for _, weight in equal["weights"]] == [0.5, 0.5]
+    assert mixed["nats"] <= equal["nats"]
+    assert mixed["context"] == "4 words of the sentence | text"
+    shown = program("evaluate", trained, same_words, "--mix", "equal", *files[2:]).out
+    assert shown.startswith(f"weight              0.5000  {trained}\n")
+
+
+def test_mixing_a_model_with_itself_changes_nothing(program, same_words, trained, texts):
+    for path in (same_words, trained):
+        options = ("--test", texts / "test.txt", "--sentences")
+        alone = costs(program, path, *options)
+        twice = costs(program, path, path, "--mix", "equal", *options)
+        assert twice["nats"] == pytest.approx(alone["nats"], rel=1e-6)
+        assert twice["context"] == alone["context"]
+
+
+def test_mixing_with_caches(program, same_words, trained, texts):
+    options = ("--test", texts / "test.txt", "--cache", "20", "--cache-weight", "0.2")
+    for models in ((same_words,), (same_words, trained, "--mix", "equal")):
+        found = costs(program, *models, *options)
+        assert found["context"].startswith(
+            "4 words of the sentence, cache of words (size=20, weight=0.2)"
+        )
+
+
+def test_models_of_other_words_are_not_mixed(program, ngram, trained, texts):
+    few = ngram("--vocab-size", "7")
+    options = ("--mix", "equal", "--test", texts / "test.txt")
+    line = one_line(program("evaluate", trained, few, *options))
+    assert f"{few}: expected the " in line
+    assert "Train them with the same vocabulary to mix them." in line
+
+
+def test_models_of_other_tokens_are_not_mixed(program, ngram, lm, texts, tmp_path):
+    words = ngram()
+    options = ("--mix", "equal", "--test", texts / "test.txt")
+    assert program(*lm("--tokens", "character", "--quiet")).status == 0
+    line = one_line(program("evaluate", words, tmp_path / "model", *options))
+    assert f"expected word tokens as in {words}, got character tokens." in line
+
+
+# -- mistakes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--order", "0"], "expected order from 1 to 16, got order=0"),
+        (["--order", "40"], "expected order from 1 to 16, got order=40"),
+        (["--smoothing", "kneser"], "unknown smoothing 'kneser'. Did you mean 'kneser-ney'?"),
+        (["--smoothing", "katz", "--style", "interpolated"], "expected style 'backed-off'"),
+        (["--prune", "1,2"], "expected prune as 0 and then"),
+        (["--prune", "x"], "expected prune as numbers such as 0,0,1, got prune='x'"),
+        (["--entropy", "-1"], "entropy of 0 or more"),
+        (["--memory", "0"], "expected memory of 1 MB at least"),
+        (["--smoothing", "add-delta", "--delta", "0"], "expected delta above 0"),
+        (["--smoothing", "katz", "--katz-k", "0"], "expected k of 1 at least"),
+        (["-o", "model.txt"], "model.txt: expected a name that ends in .arpa, .arpa.gz or .ngram"),
+        (["--vocab-size", "1"], "expected vocab_size of 3 at least"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_setting_writes_nothing(program, texts, tmp_path, options, said):
+    out = tmp_path / "out" / "m.arpa"
+    answer = program("train", "ngram", texts / "train.txt", "-o", out, *options)
+    assert said in one_line(answer)
+    assert not out.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"", "the file is empty"),
+        (b"\n\n\n", "the text is empty: not one token in it"),
+        (b"a <s> b\n", "got '<s>' which the model keeps for itself. Take it out of the text."),
+        (b"a </s> b\n", "got '</s>' which the model keeps for itself"),
+        (b"a \xff\n", ":1: expected UTF-8, got byte 0xff"),
+    ],
+    ids=repr,
+)
+def test_a_text_that_cannot_be_counted(program, tmp_path, text, said):
+    (tmp_path / "t.txt").write_bytes(text)
+    answer = program("train", "ngram", tmp_path / "t.txt", "-o", tmp_path / "m.arpa")
+    assert said in one_line(answer)
+
+
+def test_odd_texts_are_counted(program, tmp_path):
+    """NUL bytes, one word, a line of many words, a line without its end, blank lines."""
+    for text in (b"a\0b a\0b\n", b"a a a a\n" * 5, b"a b " * 50_000 + b"\n", b"a b", b"\n\na\n\n"):
+        (tmp_path / "t.txt").write_bytes(text)
+        out = tmp_path / "m.arpa"
+        assert program("train", "ngram", tmp_path / "t.txt", "-o", out, "-q").status == 0
+        found = costs(program, out, "--test", tmp_path / "t.txt")
+        assert 0 <= found["nats"] < math.inf
+
+
+def test_files_that_are_no_models(program, ngram, texts, tmp_path):
+    path = ngram()
+    cut = tmp_path / "cut.arpa.gz"
+    cut.write_bytes(gzip.compress(path.read_bytes())[:-20])
+    (tmp_path / "other.ngram").write_bytes(b"penstock n-gram 9\n...")
+    test = ("--test", texts / "test.txt")
+    for name, said in (
+        ("cut.arpa.gz", "damaged or cut short"),
+        ("other.ngram", "expected version 1 of the format, got '9'"),
+        ("n.arpa", "no such file. Did you mean 'm.arpa'?"),
+    ):
+        assert said in one_line(program("evaluate", tmp_path / name, *test))
+        assert said in one_line(program("score", tmp_path / name))
+        assert said in one_line(program("generate", tmp_path / name))
+    assert "expected \\data\\" in one_line(program("evaluate", texts / "test.txt", *test))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "expected --mix em or equal for 2 models. To see them side by side, use penstock co"),
+        (["--mix", "en"], "unknown mix 'en'. Known: em, equal."),
+        (["--mix", "em"], "expected --valid FILE"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mixing_that_cannot_be(program, ngram, texts, options, said):
+    path = ngram()
+    answer = program("evaluate", path, path, "--test", texts / "test.txt", *options)
+    assert said in one_line(answer)
+
+
+def test_every_option_is_explained_with_its_default():
+    page = section(ROOT / "docs" / "ngram.md", "Options")
+    table = {cells[0].strip("`"): cells[1] for cells in rows(page) if cells[0].startswith("`--")}
+    settings = {"--" + f.name.replace("_", "-"): str(f.default) for f in fields(NGramSettings)}
+    assert table == settings | {"--style": "the method's own"}
+
+
+def test_every_method_is_explained():
+    page = section(ROOT / "docs" / "ngram.md", "Smoothing")
+    assert {cells[0].strip("`") for cells in rows(page)} - {"--smoothing"} == set(SMOOTHINGS)
