@@ -69,6 +69,11 @@ inline void take_ahead(const T* from, bool one, int units, T* out) {
 
 template <class T>
 void Run<T>::read(const Instruction& in, const Place& place, T* out) {
+    if (in.op == Op::kTiled) {
+        const T* from = tensors_.tokens[in.i] + tiled(place, tensors_.token_widths[in.i]);
+        for (int64_t r = 0; r < place.count; ++r) copy_tile(from + r * kTile, out + r * kTile);
+        return;
+    }
     const bool one = in.value != 0;
     const int64_t u = one ? 0 : place.tile * kTile;
     for (int64_t r = 0; r < place.count; ++r, out += kTile) {
@@ -116,6 +121,11 @@ void Run<T>::reduce(const Instruction& in, int64_t b, T* out) {
 
 template <class T>
 void Run<T>::write(const Instruction& in, const Place& place, const T* a) {
+    if (in.op == Op::kStoreTiled) {
+        T* to = tensors_.outputs[in.i] + tiled(place, tensors_.output_widths[in.i]);
+        for (int64_t r = 0; r < place.count; ++r) copy_tile(a + r * kTile, to + r * kTile);
+        return;
+    }
     const int64_t u = place.tile * kTile;
     for (int64_t r = 0; r < place.count; ++r, a += kTile) {
         const int64_t b = place.rows[r];

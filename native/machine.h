@@ -113,7 +113,8 @@ class Run {
     // What an instruction sees: some rows of one tile of one step.
     struct Place {
         const int64_t* rows;  // the row of each token
-        int64_t token, count; // the first token
+        int64_t token, count;       // the first token, and how many there are
+        int64_t first, all;         // the same of the whole step
         int64_t tile, block;
         int units;            // real ones in this tile
         T* slots;
@@ -164,7 +165,8 @@ class Run {
                 const int64_t low = count * block / blocks, high = count * (block + 1) / blocks;
                 const int units = static_cast<int>(std::min<int64_t>(kTile, group.width - tile * kTile));
                 execute(group, {tensors_.rows ? tensors_.rows + first + low : row_numbers() + low,
-                                first + low, high - low, tile, block, units, slots, s % 2 == 1});
+                                first + low, high - low, first, count, tile, block, units, slots,
+                                s % 2 == 1});
             }
         }
         if (p + 1 == program_.phases.size() && count < tensors_.batch) keep_others(s, first, end, thread);
@@ -193,6 +195,11 @@ class Run {
     void reduce(const Instruction& instruction, int64_t b, T* out);
     void with_vector(const Instruction& instruction, const Place& place, T* out, const T* a);
     static void compute(const Instruction& instruction, int64_t size, T* out, const T* a, const T* b);
+
+    // Where a tile lies in a tiled tensor of some width.
+    static int64_t tiled(const Place& place, int64_t width) {
+        return place.first * width + (place.tile * place.all + place.token - place.first) * kTile;
+    }
 
     const T* before(const Instruction& instruction, const Place& place, int64_t r) const {
         const int64_t n = previous_[place.token + r];

@@ -7,6 +7,8 @@
 
 namespace penstock::PENSTOCK_ISA {
 
+constexpr int kAhead = 2048;  // bytes
+
 // A panel is packed tile by tile; the 16 x members columns of a tile lie in chunks that fill the
 // accumulators, each chunk as depth x columns.
 template <class T>
@@ -44,6 +46,9 @@ void multiply(const T* const* rows, const T* panel, int64_t depth, T* out, int64
     int64_t d = 0;
     for (; d + STEPS <= depth; d += STEPS) {
         for (int s = 0; s < STEPS; ++s) {
+            if constexpr (ROWS == 1) {  // nothing but reading the panel takes time
+                __builtin_prefetch(panel + (s * VECTORS) * W + kAhead / sizeof(T));
+            }
             Vec<T> column[VECTORS];
             for (int v = 0; v < VECTORS; ++v) column[v] = load(panel + (s * VECTORS + v) * W);
             for (int r = 0; r < ROWS; ++r) {

@@ -9,12 +9,13 @@ namespace penstock {
 
 // The order is that of penstock/engines/assemble.py.
 enum class Op : int64_t {
-    // reads: out <- tensor `i`, column `j`; `splat` takes one number for all units of a row
-    kToken, kPrevious, kSequence, kVector, kState, kTemp, kConstant, kRowSum, kRowLargest,
+    // reads: out <- tensor `i`, column `j`; a value of 1 takes one number for all units of a row.
+    // A tiled tensor holds the tiles of a step one after another, each as its slots would.
+    kToken, kTiled, kPrevious, kSequence, kVector, kState, kTemp, kConstant, kRowSum, kRowLargest,
     // products: slots out, out + 1, ... <- panel `i` times operand `j`
     kMultiply,
     // writes of slot a
-    kStoreToken, kStoreState, kStoreTemp, kStoreRowSum, kStoreRowLargest, kAccumulate,
+    kStoreToken, kStoreTiled, kStoreState, kStoreTemp, kStoreRowSum, kStoreRowLargest, kAccumulate,
     // element-wise
     kSelect, kAdd, kSub, kMul, kDiv, kMaximum, kMinimum, kWins, kDsigmoid, kDtanh,
     kAddNumber, kMulNumber, kFromNumber, kAddVector, kMulVector,

@@ -20,9 +20,28 @@ TILE = 16
 """Hidden units that are computed together."""
 
 OPERATIONS = (
-    *("token", "previous", "sequence", "vector", "state", "temp", "constant", "sum", "largest"),
+    *(
+        "token",
+        "tiled",
+        "previous",
+        "sequence",
+        "vector",
+        "state",
+        "temp",
+        "constant",
+        "sum",
+        "largest",
+    ),
     "matmul",
-    *("store token", "store state", "store temp", "store sum", "store largest", "accumulate"),
+    *(
+        "store token",
+        "store tiled",
+        "store state",
+        "store temp",
+        "store sum",
+        "store largest",
+        "accumulate",
+    ),
     *("select", "add", "sub", "mul", "div", "maximum", "minimum", "wins", "dsigmoid", "dtanh"),
     *("add number", "mul number", "from number", "add vector", "mul vector"),
     *("neg", "sigmoid", "tanh", "relu", "exp", "log", "sqrt", "abs", "sin", "cos", "square"),
@@ -170,8 +189,9 @@ class _Assembler:
             stored[state.new].append(_Instruction("store state", i=number))
         for number, output in enumerate(self.loop.outputs):
             columns = accumulate(self.loop.widths(output), initial=0)
+            op = "store tiled" if number in self.loop.tiled_outputs else "store token"
             for index, column in zip(output, columns, strict=False):
-                stored[index].append(_Instruction("store token", i=number, j=column))
+                stored[index].append(_Instruction(op, i=number, j=column))
         for number, index in enumerate(self.loop.sums):
             stored[index].append(_Instruction("accumulate", i=number))
         for node in self.nodes:
@@ -262,7 +282,8 @@ class _Group:
         match node.op:
             case "token":
                 column = sum(self.loop.tokens[node.source][: node.block])
-                load = _Instruction("token", i=node.source, j=column, value=one)
+                op = "tiled" if node.source in self.loop.tiled_tokens else "token"
+                load = _Instruction(op, i=node.source, j=column, value=one)
             case "previous":
                 load = _Instruction("previous", i=node.source, k=node.first, value=one)
             case "sequence":

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from penstock._native import Machine, instruction_sets
-from penstock.engines.assemble import assemble
+from penstock.engines.assemble import TILE, assemble
 from penstock.equations.adjoint import Adjoint, adjoint
-from penstock.equations.loop import Loop
+from penstock.equations.loop import Block, Loop
 
 __all__ = [
     "TYPES",
@@ -68,8 +68,13 @@ class Compiled:
         assembly = assemble(loop)
         self.panels = assembly.panels
         self.machine = Machine(ISA, *assembly.arguments)
-        self.token_widths = [sum(widths) for widths in loop.tokens]
-        self.output_widths = [sum(loop.widths(output)) for output in loop.outputs]
+        self.token_widths = [
+            _width(widths, place in loop.tiled_tokens) for place, widths in enumerate(loop.tokens)
+        ]
+        self.output_widths = [
+            _width(loop.widths(output), place in loop.tiled_outputs)
+            for place, output in enumerate(loop.outputs)
+        ]
         self.sum_widths = [loop.nodes[index].width for index in loop.sums]
 
     @cached_property
@@ -146,6 +151,11 @@ class Compiled:
 def compiled(program: str) -> Compiled:
     """The loop that a text describes, ready to run."""
     return Compiled(Loop.from_text(program))
+
+
+def _width(widths: Block, is_tiled: bool) -> int:
+    """Numbers of a token in a tensor; the machine's own order has whole tiles."""
+    return -(-sum(widths) // TILE) * TILE if is_tiled else sum(widths)
 
 
 def _addresses(tensors: Sequence[Tensor]) -> list[int]:

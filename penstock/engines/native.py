@@ -139,6 +139,38 @@ class _Real:
         return (times > before)[self.mask], times[-1] > seen[-1]
 
 
+def _again(
+    plan: Plan,
+    weights: Weights,
+    sequence: Sequence,
+    kept: Mapping[str, int],
+    lowered: Lowered,
+    real: _Real | None,
+) -> Again:
+    """The loop's outputs and last states by the reference engine.
+
+    The graph of the outputs keeps what this refers to alive: inputs only, never an output.
+    """
+    state, first, layout = sequence.state, sequence.first, weights.layout
+    fields = [slot.field for slot in lowered.slots]
+
+    def run(leaves: Iterable[Tensor]) -> list[Tensor]:
+        xs, flat, *rest = leaves
+        inputs = replace(
+            sequence,
+            xs=xs,
+            state=dict(zip(state, rest, strict=False)),
+            first=dict(zip(first, rest[len(state) :], strict=True)),
+        )
+        values, end = reference.values(plan, Weights(layout, flat), inputs, kept)
+        outputs = [values[index] for index in lowered.kept]
+        if real is not None:
+            outputs = [real.pack(output) for output in outputs]
+        return [*(o.reshape(-1, o.shape[-1]) for o in outputs), *(end[f] for f in fields)]
+
+    return Again([sequence.xs, weights.flat, *state.values(), *first.values()], run)
+
+
 class _Run(Stages):
     """One run with the loop in compiled code; with padding, values are (N, size)."""
 
@@ -203,7 +235,10 @@ class _Run(Stages):
     def _run_loop(self, lists: Lists, order: Order) -> list[Tensor]:
         like = self.weights.flat.detach()
         if not torch.compiler.is_compiling():
-            return run_loop(self.recipe.text, lists, order, like, self._again())
+            again = _again(
+                self.plan, self.weights, self.sequence, self.kept, self.recipe.lowered, self.real
+            )
+            return run_loop(self.recipe.text, lists, order, like, again)
         flat = [tensor for group in lists for tensor in group]
         return operator.loop(
             self.recipe.text,
@@ -218,28 +253,6 @@ class _Run(Stages):
             order.reverse,
             torch.is_grad_enabled() and any(tensor.requires_grad for tensor in flat),
         )
-
-    def _again(self) -> Again:
-        """The loop's outputs and last states by the reference engine."""
-        state, first = self.sequence.state, self.sequence.first
-        fields = [slot.field for slot in self.recipe.lowered.slots]
-
-        def run(leaves: Iterable[Tensor]) -> list[Tensor]:
-            xs, flat, *rest = leaves
-            sequence = replace(
-                self.sequence,
-                xs=xs,
-                state=dict(zip(state, rest, strict=False)),
-                first=dict(zip(first, rest[len(state) :], strict=True)),
-            )
-            weights = Weights(self.weights.layout, flat)
-            values, end = reference.values(self.plan, weights, sequence, self.kept)
-            outputs = [values[index] for index in self.recipe.lowered.kept]
-            if self.real is not None:
-                outputs = [self.real.pack(output) for output in outputs]
-            return [*(o.reshape(-1, o.shape[-1]) for o in outputs), *(end[f] for f in fields)]
-
-        return Again([self.sequence.xs, self.weights.flat, *state.values(), *first.values()], run)
 
     def every_step(self, index: int) -> Tensor:
         """The values (T, B, size) of an operation, zero where masked."""

@@ -180,15 +180,32 @@ class _Adjoint:
             outputs=tuple(outputs),
             sums=tuple(self.of_vector.values()),
         )
+        tiled = self._only_for_the_way_back(taps)
         return Adjoint(
-            forward=replace(loop, outputs=tuple(self.outputs)).pruned(),
-            backward=backward.pruned(),
+            forward=replace(loop, outputs=tuple(self.outputs), tiled_outputs=tiled).pruned(),
+            backward=replace(
+                backward,
+                tiled_tokens=tuple(self.inputs.index(("output", place)) for place in tiled),
+            ).pruned(),
             inputs=tuple(self.inputs),
             token_outputs=tuple(tokens),
             product_outputs=tuple(products),
             taps=taps,
             carried=tuple(self.of_sequence),
             summed=tuple(self.of_vector),
+        )
+
+    def _only_for_the_way_back(self, taps: tuple[Tap, ...]) -> Block:
+        """Outputs that no one reads but the way back, token by token."""
+        others = {tap.output for tap in taps} | set(range(len(self.loop.outputs)))
+        others |= {
+            self.inputs[node.source][1] for node in self.build.nodes if node.op == "previous"
+        }
+        saved = [place for kind, place in self.inputs if kind == "output"]
+        return tuple(  # a single number may be read by tiles of another width
+            place
+            for place in saved
+            if place not in others and self._width(self.outputs[place][0]) > 1
         )
 
     def _widths(self, kind: str, place: int) -> Block:

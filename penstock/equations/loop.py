@@ -83,6 +83,8 @@ class Loop:
         states: carried along.
         outputs: nodes stored for each token, by tensor (N, sum of widths).
         sums: nodes added up over all tokens, each to (width,).
+        tiled_tokens: token inputs that lie in the machine's own order.
+        tiled_outputs: outputs that nothing but another loop reads, in that order.
     """
 
     nodes: tuple[Node, ...]
@@ -93,6 +95,8 @@ class Loop:
     states: tuple[State, ...]
     outputs: tuple[Block, ...]
     sums: tuple[int, ...] = ()
+    tiled_tokens: tuple[int, ...] = ()
+    tiled_outputs: tuple[int, ...] = ()
 
     def widths(self, output: Block) -> Block:
         """How wide each value of an output is."""
@@ -130,7 +134,7 @@ class Loop:
     @classmethod
     def from_text(cls, text: str) -> Loop:
         """The loop that :meth:`to_text` wrote."""
-        nodes, tokens, sequences, vectors, matrices, states, outputs, sums = json.loads(text)
+        nodes, tokens, sequences, vectors, matrices, states, outputs, *rest = json.loads(text)
         return cls(
             tuple(Node(op, width, tuple(args), *rest) for op, width, args, *rest in nodes),
             tuple(map(tuple, tokens)),
@@ -139,7 +143,7 @@ class Loop:
             tuple(Matrix(tuple(rows), *rest) for rows, *rest in matrices),
             tuple(State(*state) for state in states),
             tuple(map(tuple, outputs)),
-            tuple(sums),
+            *map(tuple, rest),
         )
 
 

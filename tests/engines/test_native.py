@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -161,3 +163,15 @@ def test_second_derivatives(name, padding):
 
     leaves = [leaf.requires_grad_() for leaf in (case.flat, case.xs, *case.state.values())]
     torch.autograd.gradgradcheck(run, leaves, fast_mode=True, rtol=1e-3, atol=1e-6)
+
+
+def test_a_run_leaves_nothing_behind():
+    """No output is kept alive by its own graph: that would be memory lost for good."""
+    case = Case(CELLS["lstm"].program(), padding=True, resets=True)
+    case.flat = case.flat.requires_grad_()
+    ys, end, traces = case.run(native)
+    known = [weakref.ref(tensor) for tensor in (ys, *end.values(), *traces.values())]
+    nodes = weakref.ref(ys.grad_fn)
+    del ys, end, traces
+    assert not any(tensor() is not None for tensor in known)
+    assert nodes() is None
