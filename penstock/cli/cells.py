@@ -27,18 +27,23 @@ def cells(
     name: Annotated[str, typer.Argument(help="a cell; without it, all are listed")] = "",
     *,
     latex: Annotated[bool, typer.Option("--latex", help="the equations as LaTeX")] = False,
+    as_plan: Annotated[bool, typer.Option("--plan", help="what runs where, and why")] = False,
     graph: Annotated[bool, typer.Option("--graph", help="the equations as Graphviz")] = False,
     as_json: Json = False,
 ) -> None:
     """List the cells, or show one: equations, weights, what runs in every step."""
     if not name:
-        if latex or graph:
-            raise ConfigError("cells: expected the name of a cell with --latex or --graph.")
+        if latex or graph or as_plan:
+            raise ConfigError("cells: expected the name of a cell with --latex, --graph or --plan.")
         _list(as_json)
         return
     cell = CELLS[name]
     if latex or graph:
         print(render.latex(cell.program()) if latex else render.graph(cell.program()))
+    elif as_plan:
+        from penstock.layers.recurrent import Recurrent
+
+        print(Recurrent(cell, _SIZE, _SIZE).plan())
     elif as_json:
         print(json.dumps(_facts(cell)))
     else:

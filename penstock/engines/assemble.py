@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
+from typing import Any
 
 from penstock.equations.loop import LEAVES, Block, Loop, Node
 
@@ -77,10 +78,12 @@ class Assembly:
     Attributes:
         panels: of its products.
         arguments: of the machine's constructor, after the instruction set.
+        apart: whether no unit reads another, so that threads never wait for each other.
     """
 
     panels: tuple[Panel, ...]
-    arguments: tuple[object, ...]
+    arguments: tuple[Any, ...]
+    apart: bool
 
 
 @dataclass
@@ -141,7 +144,7 @@ class _Assembler:
             [(panel.width, len(panel.blocks), list(panel.stretches)) for panel in self.panels],
             coded,
         )
-        return Assembly(tuple(self.panels), arguments)
+        return Assembly(tuple(self.panels), arguments, apart)
 
     def _levels(self) -> list[int]:
         """The first phase in which each value can be read."""

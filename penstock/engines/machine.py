@@ -17,6 +17,7 @@ from penstock.equations.adjoint import Adjoint, adjoint
 from penstock.equations.loop import Block, Loop
 
 __all__ = [
+    "ISA",
     "TYPES",
     "Again",
     "Compiled",
@@ -65,9 +66,9 @@ class Compiled:
 
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
-        assembly = assemble(loop)
-        self.panels = assembly.panels
-        self.machine = Machine(ISA, *assembly.arguments)
+        self.assembly = assemble(loop)
+        self.panels = self.assembly.panels
+        self.machine = Machine(ISA, *self.assembly.arguments)
         self.token_widths = [
             _width(widths, place in loop.tiled_tokens) for place, widths in enumerate(loop.tokens)
         ]

@@ -14,14 +14,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from penstock.engines import operator, reference
-from penstock.engines.machine import TYPES, Again, Lists, Order, run_loop
+from penstock.engines.machine import ISA, TYPES, Again, Lists, Order, compiled, run_loop
 from penstock.engines.stages import Sequence, Stages
 from penstock.engines.storage import Weights
 from penstock.equations.lower import Lowered, Source, lower
 from penstock.equations.plan import Plan, Product
 from penstock.equations.program import Operation, Slot
 
-__all__ = ["prepare", "run", "supports"]
+__all__ = ["describe", "prepare", "run", "supports"]
 
 
 def supports(_: Plan, flat: Tensor) -> str:
@@ -55,6 +55,19 @@ class _Recipe:
     text: str
     items: dict[str, tuple[Source, ...]]
     per_sequence: frozenset[int]
+
+
+def describe(plan: Plan, sizes: Mapping[str, int]) -> str:
+    """How the machine takes a step, in words."""
+    output = plan.program.indices[plan.program.output]
+    made = compiled(_recipe(plan, sizes, (output,), False).text)
+    ways = [len(found.arguments[-1]) for found in (made.assembly, made.way_back.assembly)]
+    forward, back = (f"{count} phase{'s' * (count > 1)}" for count in ways)
+    apart = " (units apart, threads never meet)" if made.assembly.apart else ""
+    return (
+        f"native: a step is {forward} forward and {back} back{apart}, instruction set {ISA}; "
+        "second derivatives: reference"
+    )
 
 
 def prepare(plan: Plan, sizes: Mapping[str, int]) -> None:

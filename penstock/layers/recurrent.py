@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penstock.cells.base import Cell, as_program
+from penstock.engines import native
 from penstock.equations.describe import describe
 from penstock.equations.program import Program
 from penstock.errors import ConfigError, ShapeError
@@ -193,7 +194,15 @@ class Recurrent(nn.Module):
                 f"layer {layer}{' backward' if way else ''}: engine {choice.engine.name} "
                 f"({choice.reason})"
             )
-        return "\n".join([*lines, describe(self._directions()[0].plan)])
+        first = self._directions()[0]
+        lines.append(describe(first.plan))
+        if first.choice.engine.name == "native":
+            lines.append(native.describe(first.plan, first.sizes))
+        if self.directions == 1:
+            reason = refusal(self._directions())
+            how = f"by a sequence of one, because {reason}" if reason else "compiled, packed once"
+            lines.append(f"single steps: {how}")
+        return "\n".join(lines)
 
     @classmethod
     def from_torch(cls, module: nn.RNN | nn.LSTM | nn.GRU) -> Recurrent:

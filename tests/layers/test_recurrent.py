@@ -208,7 +208,15 @@ def test_plan_says_what_was_picked_and_why():
     plan = Recurrent("lstm", 3, 5, 2, bidirectional=True).plan().split("\n")
     assert plan[0] == "layer 0: engine native (the fastest engine that runs this cell)"
     assert plan[3].startswith("layer 1 backward: engine native")
-    assert "in every step: 1 product [U_i U_f U_o U_g] @ h[t-1] (4H x H)" in plan[-1]
+    assert "in every step: 1 product [U_i U_f U_o U_g] @ h[t-1] (4H x H)" in plan[-2]
+    assert plan[-1].startswith("native: a step is 1 phase forward and 2 phases back")
+
+
+def test_plan_says_how_single_steps_are_taken():
+    assert Recurrent("lstm", 3, 5).plan().endswith("single steps: compiled, packed once")
+    assert Recurrent("qrnn", 3, 5).plan().endswith("because it reads earlier inputs")
+    reference = Recurrent("lstm", 3, 5, engine="reference").plan()
+    assert reference.endswith("by a sequence of one, because the engine is reference")
 
 
 def test_repr_tells_cell_and_sizes():

@@ -101,7 +101,7 @@ def test_reset_uniform_keeps_the_cells_own_start_values():
 
 @pytest.mark.parametrize("rows", [1, 3, 300])
 def test_blockwise_loss_is_the_summed_loss(rows, monkeypatch):
-    monkeypatch.setattr("penstock.layers.output.full.ROWS", rows)
+    monkeypatch.setattr("penstock.layers.output.full.LOGITS", rows * 9)
     torch.manual_seed(1)
     output = Softmax(5, 9, projection=4).double()
     h = torch.randn(20, 5, dtype=torch.double, requires_grad=True)

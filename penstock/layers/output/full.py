@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -13,8 +14,8 @@ from penstock.layers.output.base import Output, uniform_start
 
 __all__ = ["Softmax", "summed_loss"]
 
-ROWS = 128
-"""Rows of the logits that are in memory at a time: few enough to stay in cache."""
+LOGITS = 1 << 22
+"""Logits in memory at a time: few enough for the last cache, enough for a large product."""
 
 
 class _SummedLoss(torch.autograd.Function):
@@ -30,8 +31,7 @@ class _SummedLoss(torch.autograd.Function):
         total = h.new_zeros(())
         wanted = any(ctx.needs_input_grad)
         grads = [torch.zeros_like(tensor) for tensor in (h, matrix, bias)] if wanted else []
-        for start in range(0, len(h), ROWS):
-            rows = slice(start, start + ROWS)
+        for rows in _blocks(len(h), len(matrix)):
             logits = torch.addmm(bias, h[rows], matrix.T)
             chosen = targets[rows].clamp(min=0)[:, None]
             log_z = logits.logsumexp(-1, keepdim=True)
@@ -50,6 +50,13 @@ class _SummedLoss(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         return (*(saved * grad for saved in ctx.saved_tensors), None)
+
+
+def _blocks(rows: int, vocab_size: int) -> list[slice]:
+    """Consecutive rows, in blocks of nearly equal size."""
+    count = -(-rows * vocab_size // LOGITS)
+    cuts = [rows * number // count for number in range(count + 1)] if count else []
+    return [slice(low, high) for low, high in pairwise(cuts) if low < high]
 
 
 def summed_loss(h: Tensor, matrix: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
@@ -117,10 +124,12 @@ class Softmax(Output):
 
     def losses(self, h: Tensor, targets: Tensor) -> Tensor:
         """See :meth:`Output.losses`."""
-        starts = range(0, max(len(h), 1), ROWS)
-        blocks = ((self(h[i : i + ROWS]), targets[i : i + ROWS]) for i in starts)
+        blocks = _blocks(max(len(h), 1), self.vocab_size)
         return torch.cat(
-            [F.cross_entropy(z, y, ignore_index=-1, reduction="none") for z, y in blocks]
+            [
+                F.cross_entropy(self(h[rows]), targets[rows], ignore_index=-1, reduction="none")
+                for rows in blocks
+            ]
         )
 
     def loss(self, h: Tensor, targets: Tensor) -> Tensor:
