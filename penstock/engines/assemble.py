@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
@@ -99,7 +98,6 @@ class _Instruction:
     value: float = 0.0
 
 
-@lru_cache(maxsize=256)
 def assemble(loop: Loop) -> Assembly:
     """Translate a loop for the machine."""
     return _Assembler(loop).run()

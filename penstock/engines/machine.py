@@ -21,13 +21,13 @@ __all__ = [
     "TYPES",
     "Again",
     "Compiled",
-    "Lists",
     "Order",
     "backward",
     "compiled",
     "forward",
     "run_loop",
     "saved_for",
+    "wants_gradient",
 ]
 
 ISA = instruction_sets()[0]
@@ -59,6 +59,11 @@ class Order:
     def count(self) -> int:
         """N, the number of tokens."""
         return self.steps * self.batch if self.rows is None else self.rows.shape[0]
+
+    @property
+    def parts(self) -> tuple[int, int, bool, Tensor | None, Tensor | None, Tensor | None]:
+        """All of it, as the operators of :mod:`penstock.engines.operator` take it."""
+        return self.steps, self.batch, self.reverse, self.offsets, self.rows, self.resets
 
 
 class Compiled:
@@ -163,10 +168,6 @@ def _addresses(tensors: Sequence[Tensor]) -> list[int]:
     return [tensor.data_ptr() for tensor in tensors]
 
 
-Lists = tuple[Tensors, Tensors, Tensors, Tensors, Tensors]
-"""Tokens (N, sum of widths), sequences (B, width), vectors (width,), matrices, first states."""
-
-
 @dataclass(frozen=True)
 class Again:
     """How to compute the loop's outputs once more in PyTorch, for second derivatives.
@@ -180,12 +181,26 @@ class Again:
     run: Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
 
-def run_loop(program: str, lists: Lists, order: Order, like: Tensor, again: Again) -> Tensors:
+def wants_gradient(tensors: Sequence[Tensor]) -> bool:
+    """Whether what is computed from tensors is to be differentiated."""
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+
+
+def run_loop(
+    program: str,
+    flat: Sequence[Tensor],
+    sizes: list[int],
+    order: Order,
+    like: Tensor,
+    again: Again,
+) -> Tensors:
     """Run a loop over a sequence, with a gradient if one is wanted.
 
     Args:
         program: the loop as text.
-        lists: what it reads.
+        flat: tokens (N, sum of widths), sequences (B, width), vectors (width,), matrices, and
+            first states (B, width).
+        sizes: how many there are of each.
         order: of the tokens.
         like: any tensor of the numbers' type, without gradient.
         again: the same in PyTorch.
@@ -193,9 +208,7 @@ def run_loop(program: str, lists: Lists, order: Order, like: Tensor, again: Agai
     Returns:
         Outputs (N, sum of widths), what the way back needs, last states (B, width), sums (width,).
     """
-    flat = [tensor for group in lists for tensor in group]
-    sizes = [len(group) for group in lists]
-    if not torch.is_grad_enabled() or not any(tensor.requires_grad for tensor in flat):
+    if not wants_gradient(flat):
         return forward(compiled(program), flat, sizes, like, order)
     call = _Call(program, sizes, order, like, again.run, len(again.leaves))
     return list(_Differentiable.apply(call, *again.leaves, *flat))

@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from penstock.engines import operator, reference
-from penstock.engines.machine import ISA, TYPES, Again, Lists, Order, compiled, run_loop
+from penstock.engines.machine import ISA, TYPES, Again, Order, compiled, run_loop, wants_gradient
 from penstock.engines.stages import Sequence, Stages
 from penstock.engines.storage import Weights
-from penstock.equations.lower import Lowered, Source, lower
+from penstock.equations.lower import Lowered, Source, lower, members
 from penstock.equations.plan import Plan, Product
 from penstock.equations.program import Operation, Slot
 
@@ -48,13 +48,11 @@ class _Recipe:
         lowered: the loop.
         text: of the loop.
         items: for each stage what PyTorch is to compute.
-        per_sequence: operations known before all steps that differ between sequences.
     """
 
     lowered: Lowered
     text: str
     items: dict[str, tuple[Source, ...]]
-    per_sequence: frozenset[int]
 
 
 def describe(plan: Plan, sizes: Mapping[str, int]) -> str:
@@ -94,24 +92,17 @@ def _worked_out(
         stage: tuple(
             item
             for item in plan.schedule[stage]
-            if stage == "once" or not outside.isdisjoint(_members(item))
+            if stage == "once" or not outside.isdisjoint(members(item))
         )
         for stage in ("once", "before", "after")
     }
-    once = [index for index, stage in enumerate(plan.stages) if stage == "once"]
-    operations = plan.program.operations
-    per_sequence = frozenset(
-        index
-        for index in once
-        if any(operations[i].per == "sequence" for i in plan.program.ancestors([index]))
-    )
-    return _Recipe(lowered, lowered.loop.to_text(), items, per_sequence)
+    return _Recipe(lowered, lowered.loop.to_text(), items)
 
 
 def _outside(plan: Plan, lowered: Lowered, kept: tuple[int, ...]) -> set[int]:
     """Operations before or after the loop that are needed."""
     open_items = [index for index in kept if not lowered.inside[index]]
-    open_items += [member for source in lowered.tokens for member in _members(source)]
+    open_items += [member for source in lowered.tokens for member in members(source)]
     found: set[int] = set()
     while open_items:
         index = open_items.pop()
@@ -119,10 +110,6 @@ def _outside(plan: Plan, lowered: Lowered, kept: tuple[int, ...]) -> set[int]:
             found.add(index)
             open_items.extend(plan.program.operations[index].args)
     return found
-
-
-def _members(item: Source) -> tuple[int, ...]:
-    return item.members if isinstance(item, Product) else (item,)
 
 
 class _Real:
@@ -156,7 +143,7 @@ def _again(
     plan: Plan,
     weights: Weights,
     sequence: Sequence,
-    kept: Mapping[str, int],
+    trace: bool,
     lowered: Lowered,
     real: _Real | None,
 ) -> Again:
@@ -175,7 +162,7 @@ def _again(
             state=dict(zip(state, rest, strict=False)),
             first=dict(zip(first, rest[len(state) :], strict=True)),
         )
-        values, end = reference.values(plan, Weights(layout, flat), inputs, kept)
+        values, end = reference.values(plan, Weights(layout, flat), inputs, trace)
         outputs = [values[index] for index in lowered.kept]
         if real is not None:
             outputs = [real.pack(output) for output in outputs]
@@ -218,7 +205,7 @@ class _Run(Stages):
     def operand(self, arg: int, index: int, values: dict[int, Tensor]) -> Tensor:
         """The value of an operation as operand of another."""
         value = super().operand(arg, index, values)
-        known = self.recipe.per_sequence
+        known = self.plan.per_sequence
         if self.real is not None and arg in known and index not in known:
             return value[self.real.rows]
         return value
@@ -233,7 +220,9 @@ class _Run(Stages):
         vectors = [self.values[index].reshape(-1) for index in lowered.vectors]
         matrices = [self.stack(product)[0] for product in lowered.products]
         first = [self.sequence.state[slot.field] for slot in lowered.slots]
-        made = self._run_loop((tokens, sequences, vectors, matrices, first), order)
+        groups = (tokens, sequences, vectors, matrices, first)
+        flat = [tensor for group in groups for tensor in group]
+        made = self._run_loop(flat, [len(group) for group in groups], order)
         count = len(lowered.kept)
         for index, value in zip(lowered.kept, made[:count], strict=True):
             shape = value.shape if self.real else (self.steps, self.batch, value.shape[1])
@@ -245,27 +234,14 @@ class _Run(Stages):
         anew = pending[:, None]
         return {f: torch.where(anew, self.sequence.first[f], value) for f, value in state.items()}
 
-    def _run_loop(self, lists: Lists, order: Order) -> list[Tensor]:
-        like = self.weights.flat.detach()
-        if not torch.compiler.is_compiling():
-            again = _again(
-                self.plan, self.weights, self.sequence, self.kept, self.recipe.lowered, self.real
-            )
-            return run_loop(self.recipe.text, lists, order, like, again)
-        flat = [tensor for group in lists for tensor in group]
-        return operator.loop(
-            self.recipe.text,
-            flat,
-            [len(group) for group in lists],
-            like,
-            order.offsets,
-            order.rows,
-            order.resets,
-            order.steps,
-            order.batch,
-            order.reverse,
-            torch.is_grad_enabled() and any(tensor.requires_grad for tensor in flat),
+    def _run_loop(self, flat: list[Tensor], sizes: list[int], order: Order) -> list[Tensor]:
+        text, like = self.recipe.text, self.weights.flat.detach()
+        if torch.compiler.is_compiling():
+            return operator.loop(text, flat, sizes, like, *order.parts, wants_gradient(flat))
+        again = _again(
+            self.plan, self.weights, self.sequence, self.trace, self.recipe.lowered, self.real
         )
+        return run_loop(text, flat, sizes, order, like, again)
 
     def every_step(self, index: int) -> Tensor:
         """The values (T, B, size) of an operation, zero where masked."""

@@ -22,12 +22,12 @@ def loop(
     flat: Sequence[Tensor],
     sizes: Sequence[int],
     like: Tensor,
-    offsets: Tensor | None,
-    rows: Tensor | None,
-    resets: Tensor | None,
     steps: int,
     batch: int,
     reverse: bool,
+    offsets: Tensor | None,
+    rows: Tensor | None,
+    resets: Tensor | None,
     training: bool,
 ) -> list[Tensor]:
     """Run a loop; see :func:`penstock.engines.machine.run_loop`.
@@ -37,7 +37,7 @@ def loop(
         flat: tokens, sequences, vectors, matrices and first states.
         sizes: how many there are of each.
         like: any tensor of the numbers' type.
-        offsets, rows, resets, steps, batch, reverse: see :class:`~penstock.engines.machine.Order`.
+        steps, batch, reverse, offsets, rows, resets: see :class:`~penstock.engines.machine.Order`.
         training: whether the outputs hold what the way back needs.
     """
     order = Order(steps, batch, reverse, offsets, rows, resets)
@@ -50,12 +50,12 @@ def loop_backward(
     sizes: Sequence[int],
     saved: Sequence[Tensor],
     gradients: Sequence[Tensor],
-    offsets: Tensor | None,
-    rows: Tensor | None,
-    resets: Tensor | None,
     steps: int,
     batch: int,
     reverse: bool,
+    offsets: Tensor | None,
+    rows: Tensor | None,
+    resets: Tensor | None,
 ) -> list[Tensor]:
     """The gradients of :func:`loop` by each of its inputs; zero where there is none."""
     order = Order(steps, batch, reverse, offsets, rows, resets)
@@ -70,27 +70,13 @@ def _made(program: str, training: bool) -> Compiled:
     return compiled(program).training if training else compiled(program)
 
 
-def _count(steps: int, batch: int, rows: Tensor | None) -> int:
-    return steps * batch if rows is None else rows.shape[0]
-
-
 @loop.register_fake
 def _(
-    program: str,
-    flat: Sequence[Tensor],
-    sizes: Sequence[int],
-    like: Tensor,
-    offsets: Tensor | None,
-    rows: Tensor | None,
-    resets: Tensor | None,
-    steps: int,
-    batch: int,
-    reverse: bool,
-    training: bool,
+    program: str, flat: Sequence[Tensor], sizes: Sequence[int], like: Tensor, *rest: Any
 ) -> list[Tensor]:
-    del offsets, resets, reverse
-    made, count = _made(program, training), _count(steps, batch, rows)
-    outputs = [like.new_empty(count, width) for width in made.output_widths]
+    *order, training = rest
+    count = Order(*order).count
+    outputs = [like.new_empty(count, width) for width in _made(program, training).output_widths]
     return [*outputs, *(torch.empty_like(state) for state in flat[len(flat) - sizes[-1] :])]
 
 
@@ -100,26 +86,22 @@ def _(
     sizes: Sequence[int],
     saved: Sequence[Tensor],
     gradients: Sequence[Tensor],
-    offsets: Tensor | None,
-    rows: Tensor | None,
-    resets: Tensor | None,
-    steps: int,
-    batch: int,
-    reverse: bool,
+    *order: Any,
 ) -> list[Tensor]:
-    del gradients, offsets, resets, reverse
-    count, widths = _count(steps, batch, rows), compiled(program).token_widths
+    del gradients
+    count, widths = Order(*order).count, compiled(program).token_widths
     tokens = [saved[0].new_empty(count, width) for width in widths]
     return [*tokens, *(torch.empty_like(tensor) for tensor in saved[sizes[0] : sum(sizes)])]
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    program, flat, sizes, like, offsets, rows, resets, *rest, training = inputs
-    ctx.program, ctx.sizes, ctx.rest, ctx.training = program, sizes, rest, training
-    ctx.shapes = [tensor.shape for tensor in output]
+    ctx.program, flat, ctx.sizes, like, *numbers, offsets, rows, resets, _ = inputs
+    ctx.numbers, ctx.shapes = numbers, [tensor.shape for tensor in output]
     ctx.has = [tensor is not None for tensor in (offsets, rows, resets)]
     of_order = [tensor for tensor in (offsets, rows, resets) if tensor is not None]
-    ctx.save_for_backward(*of_order, *saved_for(compiled(program), flat, sizes, like, output))
+    ctx.save_for_backward(
+        *of_order, *saved_for(compiled(ctx.program), flat, ctx.sizes, like, output)
+    )
 
 
 def _backward(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
@@ -129,7 +111,7 @@ def _backward(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
         tensors[0].new_zeros(shape) if gradient is None else gradient
         for gradient, shape in zip(gradients, ctx.shapes, strict=True)
     ]
-    found = loop_backward(ctx.program, ctx.sizes, tensors, given, *of_order, *ctx.rest)
+    found = loop_backward(ctx.program, ctx.sizes, tensors, given, *ctx.numbers, *of_order)
     return None, found, *[None] * 9
 
 

@@ -6,7 +6,7 @@ that every other engine is tested against.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -42,11 +42,10 @@ def run(
 
 
 def values(
-    plan: Plan, weights: Weights, sequence: Sequence, kept: Mapping[str, int]
+    plan: Plan, weights: Weights, sequence: Sequence, trace: bool
 ) -> tuple[dict[int, Tensor], dict[str, Tensor]]:
     """Run, and give the values (T, B, size) of operations by position, and the last state."""
-    made = _Run(plan, weights, sequence, trace=False)
-    made.kept = dict(kept)
+    made = _Run(plan, weights, sequence, trace)
     _, state, _ = made.run()
     return made.values, state
 

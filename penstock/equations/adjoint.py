@@ -12,7 +12,6 @@ Source: Griewank & Walther 2008, chapter 3; Werbos 1990 for the way back through
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from penstock.equations.derivatives import RULES
 from penstock.equations.loop import Block, Builder, Loop, Matrix, State
@@ -63,22 +62,20 @@ class Adjoint:
     summed: Block
 
 
-@lru_cache(maxsize=256)
-def adjoint(loop: Loop, fixed: frozenset[tuple[str, int]] = frozenset()) -> Adjoint:
+def adjoint(loop: Loop) -> Adjoint:
     """Derive the way back of a loop.
 
     Args:
         loop: whose outputs are single values.
-        fixed: inputs that need no gradient, as ("token", number) or ("sequence", number).
     """
-    return _Adjoint(loop, fixed).run()
+    return _Adjoint(loop).run()
 
 
 class _Adjoint:
     """One derivation: ``gradient`` holds, for each forward node, a node of the way back."""
 
-    def __init__(self, loop: Loop, fixed: frozenset[tuple[str, int]]) -> None:
-        self.loop, self.fixed, self.build = loop, fixed, Builder()
+    def __init__(self, loop: Loop) -> None:
+        self.loop, self.build = loop, Builder()
         self.gradient: dict[int, int] = {}
         self.outputs = list(loop.outputs)
         self.inputs: list[tuple[str, int]] = []
@@ -110,7 +107,7 @@ class _Adjoint:
             if index == self.members[node.source][0]:
                 self._back_through_product(index)
             return
-        if index not in self.gradient or (node.op, node.source) in self.fixed:
+        if index not in self.gradient:
             return
         gradient = self.gradient[index]
         match node.op:

@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from penstock.equations.functions import FUNCTIONS
 from penstock.equations.loop import Block, Builder, Loop, Matrix, State
 from penstock.equations.plan import Plan, Product
 from penstock.equations.program import Slot
 
-__all__ = ["Lowered", "Source", "is_elementwise", "lower"]
+__all__ = ["Lowered", "Source", "is_elementwise", "lower", "members"]
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 EPSILON = 1e-5
 """Added to the variance by ``layernorm``, as ``torch.nn.functional.layer_norm`` does."""
@@ -69,6 +73,11 @@ def lower(
     return _Lowering(plan, sizes, set(kept), resets, whole).run()
 
 
+def members(source: Source) -> tuple[int, ...]:
+    """The operations whose values lie side by side in an input of the loop."""
+    return source.members if isinstance(source, Product) else (source,)
+
+
 def is_elementwise(op: str) -> bool:
     """Whether an operation treats every number of a row alike and alone."""
     if op in FUNCTIONS:
@@ -100,31 +109,22 @@ class _Lowering:
 
     def run(self) -> Lowered:
         """Build every node that is needed."""
-        indices = self.plan.program.indices
-        new = [
-            self.value(indices[slot.name]) if slot.delay == 1 else self._earlier(slot)
-            for slot in self.slots
-        ]
-        widths = [self._width(slot.size) for slot in self.slots]
+        states = tuple(self._state(slot) for slot in self.slots)
         outputs = tuple(
             (self.build.fit(self.value(k), self._width(self.operations[k].shape)),)
             for k in self.kept
         )
         loop = Loop(
-            nodes=(),
+            nodes=tuple(self.build.nodes),
             tokens=tuple(self.tokens.values()),
             sequences=tuple(self.sequences.values()),
             vectors=tuple(self.vectors.values()),
             matrices=tuple(self.products.values()),
-            states=tuple(
-                State(width, self.build.fit(node, width))
-                for width, node in zip(widths, new, strict=True)
-            ),
+            states=states,
             outputs=outputs,
         )
-        loop = Loop(**{**vars(loop), "nodes": tuple(self.build.nodes)}).pruned()
         return Lowered(
-            loop,
+            loop.pruned(),
             tuple(self.tokens),
             tuple(self.sequences),
             tuple(self.vectors),
@@ -192,24 +192,23 @@ class _Lowering:
             return self.build.constant(operation.value)
         if self.plan.stages[index] != "once":
             return self._token(index)
-        if self._is_per_sequence(index):
-            self.sequences.setdefault(index, width)
-            source = list(self.sequences).index(index)
-            return self.build.leaf("sequence", width, source=source)
-        self.vectors.setdefault(index, width)
-        return self.build.leaf("vector", width, source=list(self.vectors).index(index))
+        if index in self.plan.per_sequence:
+            return self._of_sequence(index, width)
+        return self.build.leaf("vector", width, source=_place(self.vectors, index, width))
+
+    def _of_sequence(self, source: int | Slot, width: int) -> int:
+        return self.build.leaf("sequence", width, source=_place(self.sequences, source, width))
 
     def _token(self, index: int) -> int:
         width = self._width(self.operations[index].shape)
-        source: Source = index
-        for item in self.plan.schedule["before"]:
-            if isinstance(item, Product) and index in item.members:
-                source = item
-        members = source.members if isinstance(source, Product) else (index,)
-        widths = tuple(self._width(self.operations[member].shape) for member in members)
-        self.tokens.setdefault(source, widths)
+        source: Source = self.plan.product_of.get(index, index)
+        side_by_side = members(source)
+        widths = tuple(self._width(self.operations[member].shape) for member in side_by_side)
         return self.build.leaf(
-            "token", width, source=list(self.tokens).index(source), block=members.index(index)
+            "token",
+            width,
+            source=_place(self.tokens, source, widths),
+            block=side_by_side.index(index),
         )
 
     def _compute(self, index: int) -> int:
@@ -236,31 +235,26 @@ class _Lowering:
         carried = self.build.leaf("state", width, source=self.slots.index(slot))
         if not self.resets:
             return carried
-        self.sequences.setdefault(slot, width)
-        source = list(self.sequences).index(slot)
-        return self.build.select(self.build.leaf("sequence", width, source=source), carried)
+        return self.build.select(self._of_sequence(slot, width), carried)
 
-    def _earlier(self, slot: Slot) -> int:
-        """What moves into a deeper slot: the value of the slot before, as this step began."""
-        return self._read(slot.name, slot.delay - 1)
+    def _state(self, slot: Slot) -> State:
+        """What becomes a slot: the new value, or what the slot before held as this step began."""
+        is_new, width = slot.delay == 1, self._width(slot.size)
+        index = self.plan.program.indices[slot.name]
+        node = self.value(index) if is_new else self._read(slot.name, slot.delay - 1)
+        return State(width, self.build.fit(node, width))
 
     def _multiply(self, index: int) -> int:
-        product = next(
-            item
-            for stage in ("before", "loop", "after")
-            for item in self.plan.schedule[stage]
-            if isinstance(item, Product) and index in item.members
-        )
-        if product not in self.products:
-            shapes = [self.operations[matrix].shape for matrix in product.matrices]
-            rows = tuple(self.sizes[shape[0]] for shape in shapes)
-            self.products[product] = Matrix(rows, self.sizes[shapes[0][1]])
-        columns = self.products[product].columns
-        operand = self.build.fit(self.value(product.operand), columns)
+        product = self.plan.product_of[index]
+        shapes = [self.operations[matrix].shape for matrix in product.matrices]
+        rows = tuple(self.sizes[shape[0]] for shape in shapes)
+        matrix = Matrix(rows, self.sizes[shapes[0][1]])
+        source = _place(self.products, product, matrix)
+        operand = self.build.fit(self.value(product.operand), matrix.columns)
         return self.build.matmul(
             (operand,),
             self._width(self.operations[index].shape),
-            source=list(self.products).index(product),
+            source=source,
             block=product.members.index(index),
         )
 
@@ -281,9 +275,11 @@ class _Lowering:
         shares = apply("exp", apply("sub", row, self.build.reduce("largest", row)))
         return apply("div", shares, self.build.reduce("sum", shares))
 
-    def _is_per_sequence(self, index: int) -> bool:
-        noises = self.plan.program.ancestors([index])
-        return any(self.operations[i].per == "sequence" for i in noises)
-
     def _width(self, shape: tuple[str, ...]) -> int:
         return self.sizes[shape[0]] if shape else 1
+
+
+def _place(known: dict[K, V], key: K, value: V) -> int:
+    """Where a key stands among those known, put there if it is new."""
+    known.setdefault(key, value)
+    return list(known).index(key)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from penstock.equations.program import Assignment, Operation, Program
@@ -69,6 +69,24 @@ class Plan:
             if operations[matrix].op == "weight"
         ]
         return tuple(dict.fromkeys([*joined, *(w.name for w in self.program.weights)]))
+
+    @cached_property
+    def per_sequence(self) -> frozenset[int]:
+        """Operations known before all steps that differ between sequences."""
+        operations = self.program.operations
+        return frozenset(
+            index
+            for index, stage in enumerate(self.stages)
+            if stage == "once"
+            and any(operations[i].per == "sequence" for i in self.program.ancestors([index]))
+        )
+
+    @cached_property
+    def product_of(self) -> dict[int, Product]:
+        """Position of a product to those it runs as one with."""
+        items = [item for stage in STAGES for item in self.schedule[stage]]
+        products = [item for item in items if isinstance(item, Product)]
+        return {member: product for product in products for member in product.members}
 
     @property
     def products_per_step(self) -> int:
