@@ -1,6 +1,7 @@
 // The machine compiled for one instruction set; CMake builds this file once for each.
 #include "isa.h"
 
+#include "attend.h"
 #include "instructions.h"
 
 #define PENSTOCK_TABLE_(isa) table_##isa
@@ -18,7 +19,8 @@ int useful_threads(const Program& program, const Tensors<T>& tensors, int thread
     for (const auto& panel : program.panels) work += 2 * panel.size() * tensors.batch;
     for (const auto& phase : program.phases) {
         for (const auto& group : phase) {
-            work += 4 * tensors.batch * group.width * static_cast<int64_t>(group.code.size());
+            const int64_t numbers = group.width ? group.width : 2 * tensors.source_steps * program.gaze.key_width;
+            work += 4 * tensors.batch * numbers * static_cast<int64_t>(group.code.size());
         }
     }
     if (program.apart) work *= tensors.steps;  // they never meet on the way

@@ -155,6 +155,10 @@ class Run {
         const int64_t count = end - first;
         const int64_t blocks = (count + rows_of_block() - 1) / rows_of_block();
         for (const auto& group : program_.phases[p]) {
+            if (group.width == 0) {
+                look(group.code[0].op, first, count, thread);
+                continue;
+            }
             const int64_t tiles = group.tiles();
             // Where threads do not meet, each keeps to its own units.
             const int64_t cut = program_.apart ? tiles : tiles * blocks;
@@ -171,6 +175,19 @@ class Run {
         }
         if (p + 1 == program_.phases.size() && count < tensors_.batch) keep_others(s, first, end, thread);
     }
+
+    // Each thread looks at the source for some of the rows of a step.
+    void look(Op op, int64_t first, int64_t count, int thread) {
+        std::vector<T> slopes(op == Op::kAttendBack ? tensors_.source_steps : 0);
+        for (int64_t i = count * thread / threads_; i < count * (thread + 1) / threads_; ++i) {
+            const int64_t n = first + i, b = tensors_.rows ? tensors_.rows[n] : i;
+            op == Op::kAttend ? attend(n, b) : attend_back(n, b, slopes.data());
+        }
+    }
+
+    int64_t words(int64_t b) const;
+    void attend(int64_t n, int64_t b);
+    void attend_back(int64_t n, int64_t b, T* slopes);
 
     // A row without a token keeps its states.
     void keep_others(int64_t s, int64_t first, int64_t end, int thread) {

@@ -75,9 +75,14 @@ class Machine {
     Machine(const std::string& isa, std::vector<int64_t> states, std::vector<int64_t> temps,
             std::vector<int64_t> sums, int64_t row_numbers, int64_t slots, bool apart,
             const std::vector<std::tuple<int64_t, int64_t, Stretches>>& panels,
-            const std::vector<std::vector<std::tuple<int64_t, Instructions>>>& phases)
+            const std::vector<std::vector<std::tuple<int64_t, Instructions>>>& phases,
+            const std::vector<int64_t>& gaze)
         : table_(find(isa)),
-          program_{std::move(states), std::move(temps), std::move(sums), row_numbers, slots, apart, {}, {}} {
+          program_{std::move(states), std::move(temps), std::move(sums), row_numbers, slots, apart, {}, {}, {}} {
+        if (gaze.size() == 10) {
+            program_.gaze = {gaze[0], gaze[1], gaze[2], gaze[3], gaze[4],
+                             gaze[5], gaze[6], gaze[7], gaze[8], gaze[9]};
+        }
         for (const auto& [width, members, stretches] : panels) {
             Panel panel{width, members, {}};
             for (const auto& [is_state, index, length] : stretches) {
@@ -116,7 +121,8 @@ class Machine {
     }
 
     void run(int64_t steps, int64_t batch, bool reverse, Address offsets, Address rows,
-             Address resets, const Addresses& tokens, const std::vector<int64_t>& token_widths,
+             Address resets, int64_t source_steps, Address words, Address d_keys, Address d_values,
+             Address d_vector, const Addresses& tokens, const std::vector<int64_t>& token_widths,
              const Addresses& sequences, const Addresses& vectors, const Addresses& panels,
              const Addresses& first, const Addresses& last, const Addresses& outputs,
              const std::vector<int64_t>& output_widths, const Addresses& sums, bool is_double,
@@ -130,6 +136,11 @@ class Machine {
                 reinterpret_cast<const int64_t*>(offsets),
                 reinterpret_cast<const int64_t*>(rows),
                 reinterpret_cast<const bool*>(resets),
+                source_steps,
+                reinterpret_cast<const int64_t*>(words),
+                reinterpret_cast<T*>(d_keys),
+                reinterpret_cast<T*>(d_values),
+                reinterpret_cast<T*>(d_vector),
                 pointers<T>(tokens),
                 pointers<T>(sequences),
                 pointers<T>(vectors),
@@ -212,7 +223,8 @@ NB_MODULE(_native, m) {
         .def(nb::init<const std::string&, std::vector<int64_t>, std::vector<int64_t>,
                       std::vector<int64_t>, int64_t, int64_t, bool,
                       const std::vector<std::tuple<int64_t, int64_t, penstock::Stretches>>&,
-                      const std::vector<std::vector<std::tuple<int64_t, penstock::Instructions>>>&>())
+                      const std::vector<std::vector<std::tuple<int64_t, penstock::Instructions>>>&,
+                      const std::vector<int64_t>&>())
         .def("panel_size", &Machine::panel_size)
         .def("pack", &Machine::pack)
         .def("run", &Machine::run);

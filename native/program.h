@@ -22,6 +22,8 @@ enum class Op : int64_t {
     kNeg, kSigmoid, kTanh, kRelu, kExp, kLog, kSqrt, kAbs, kSin, kCos, kSquare, kSoftplus,
     kSoftsign, kHardSigmoid, kHardTanh, kLeakyRelu, kElu, kSilu, kGelu, kGeluSlope,
     kPositive, kSign,
+    // row by row
+    kAttend, kAttendBack,
     kCount
 };
 
@@ -58,8 +60,16 @@ struct Panel {
     int64_t size() const { return tiles() * depth() * members * 16; }
 };
 
+// How a program looks at a source. Places are numbers of sequences, vectors, temps, and of outputs
+// or, on the way back, tokens; -1: there is none.
+struct Gaze {
+    int64_t keys, values, vector, key_width, value_width;
+    int64_t operand, result;  // temps: query and what is read, or their gradients the other way
+    int64_t shares, d_shares, query;
+};
+
 struct Group {
-    int64_t width;
+    int64_t width;  // 0: not tile by tile, but row by row
     std::vector<Instruction> code;
 
     int64_t tiles() const { return (width + 15) / 16; }
@@ -72,6 +82,7 @@ struct Program {
     bool apart;  // no unit reads another: threads need not meet
     std::vector<Panel> panels;
     std::vector<std::vector<Group>> phases;
+    Gaze gaze;
 };
 
 // Tensors of one run. Every pointer is to numbers of the machine's type.
@@ -82,6 +93,9 @@ struct Tensors {
     const int64_t* offsets;  // (steps + 1,) first token of each step, or none: all rows are real
     const int64_t* rows;     // (N,) the row of each token
     const bool* resets;      // (N,) or none
+    int64_t source_steps;    // words of the longest source
+    const int64_t* words;    // (batch,) words of each source, or none: all are as long
+    T *d_keys, *d_values, *d_vector;  // gradients to add to; the last (batch, key width)
     std::vector<const T*> tokens, sequences, vectors, panels, first;
     std::vector<int64_t> token_widths, output_widths;
     std::vector<T*> outputs, last, sums;

@@ -8,7 +8,7 @@ on slots, each of which holds one value of the tile's rows.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import accumulate
 from typing import Any
 
@@ -47,10 +47,19 @@ OPERATIONS = (
     *("neg", "sigmoid", "tanh", "relu", "exp", "log", "sqrt", "abs", "sin", "cos", "square"),
     *("softplus", "softsign", "hard_sigmoid", "hard_tanh", "leaky_relu", "elu", "silu", "gelu"),
     *("gelu_slope", "positive", "sign"),
+    *("attend", "attend back"),
 )
 """In the order of ``enum class Op`` in ``native/program.h``."""
 
 CODES = {name: code for code, name in enumerate(OPERATIONS)}
+
+LOOKS = ("attend", "attend back")
+"""What goes row by row, over the words of a source."""
+ROW_BY_ROW = 0
+"""Width of a group that does not go tile by tile."""
+
+Coded = tuple[int, int, int, int, int, int, int, float]
+"""An instruction as the machine takes it."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +87,13 @@ class Assembly:
         panels: of its products.
         arguments: of the machine's constructor, after the instruction set.
         apart: whether no unit reads another, so that threads never wait for each other.
+        phases: of a step.
     """
 
     panels: tuple[Panel, ...]
     arguments: tuple[Any, ...]
     apart: bool
+    phases: int
 
 
 @dataclass
@@ -96,6 +107,10 @@ class _Instruction:
     j: int = 0
     k: int = 0
     value: float = 0.0
+
+
+def _look(node: Node) -> Coded:
+    return CODES[node.op], 0, 0, 0, 0, 0, 0, 0.0
 
 
 def assemble(loop: Loop) -> Assembly:
@@ -123,14 +138,17 @@ class _Assembler:
 
     def run(self) -> Assembly:
         for index, node in enumerate(self.nodes):
-            if index in self.stored or not self._is_read_anew(node):
-                place = self.phases[index], node.width
+            looks = self._looks(index)
+            if self.stored.get(index) if looks else self._is_emitted(index):
+                place = self.phases[index] + looks, node.width
                 self.groups.setdefault(place, _Group(self, *place)).emit(index)
-        phases: dict[int, list[_Group]] = defaultdict(list)
-        for (phase, _), group in sorted(self.groups.items()):
-            phases[phase].append(group)
-        coded = [[(g.width, g.coded()) for g in phases[p]] for p in sorted(phases)]
+        phases: dict[int, list[tuple[int, list[Coded]]]] = defaultdict(list)
+        for (phase, width), group in sorted(self.groups.items()):
+            phases[phase].append((width, group.coded()))
         slots = max((group.slots for group in self.groups.values()), default=0)
+        for index, node in enumerate(self.nodes):
+            if node.op in LOOKS:
+                phases[self.phases[index]].append((ROW_BY_ROW, [_look(node)]))
         apart = not (self.panels or self.numbers or self.temps)
         arguments = (
             [state.width for state in self.loop.states],
@@ -140,15 +158,31 @@ class _Assembler:
             slots,
             apart,
             [(panel.width, len(panel.blocks), list(panel.stretches)) for panel in self.panels],
-            coded,
+            [phases[phase] for phase in sorted(phases)],
+            self._gaze(),
         )
-        return Assembly(tuple(self.panels), arguments, apart)
+        return Assembly(tuple(self.panels), arguments, apart, len(phases))
+
+    def _gaze(self) -> list[int]:
+        """Where the machine finds what looking at a source needs; empty if it does not look."""
+        gaze = self.loop.gaze
+        looking = [index for index, node in enumerate(self.nodes) if node.op in LOOKS]
+        if gaze is None or not looking:
+            return []
+        (index,), node = looking, self.nodes[looking[0]]
+        places = [node.block, node.first, node.source]
+        if node.op == "attend":
+            shares = self.nodes.index(Node("shares", 0, (index,)))
+            places = [self.loop.outputs.index((shares,)), -1, -1]
+        return [*astuple(gaze), self.temps[node.args[0]], self.temps[index], *places]
 
     def _levels(self) -> list[int]:
-        """The first phase in which each value can be read."""
+        """The first phase in which each value can be computed."""
         levels: list[int] = []
         for node in self.nodes:
             match node.op:
+                case "attend" | "attend back":
+                    waits = [levels[node.args[0]] + 1 + self._looks(node.args[0])]
                 case "matmul":
                     waits = [
                         0 if self.nodes[arg].op == "state" else levels[arg] + 1 for arg in node.args
@@ -158,7 +192,7 @@ class _Assembler:
                 case "broadcast" if self.nodes[node.args[0]].op == "matmul":
                     waits = [levels[node.args[0]] + 1]
                 case _:
-                    waits = [levels[arg] for arg in node.args]
+                    waits = [levels[arg] + self._looks(arg) for arg in node.args]
             levels.append(max(waits, default=0))
         return levels
 
@@ -175,11 +209,11 @@ class _Assembler:
             if index in self.stored or node.op == "matmul" or not limits:
                 limits.append(self.levels[index])
             phases[index] = max(self.levels[index], min(limits))
-            waits = node.op in ("matmul", "sum", "largest") or (
+            waits = node.op in ("matmul", "sum", "largest", *LOOKS) or (
                 node.op == "broadcast" and self.nodes[node.args[0]].op == "matmul"
             )
             for arg in node.args:
-                limit = phases[index] - waits
+                limit = phases[index] - max(waits, self._looks(arg))
                 latest[arg] = min(latest.get(arg, limit), limit)
         return phases
 
@@ -200,27 +234,41 @@ class _Assembler:
                 for arg in node.args:
                     if self.nodes[arg].op != "state":
                         stored.setdefault(arg, [])
-            if node.op in ("sum", "largest"):
+            if node.op in ("sum", "largest", *LOOKS):
                 stored.setdefault(node.args[0], [])
+        for index, node in enumerate(self.nodes):
+            if node.op == "shares":  # the machine writes them as it looks
+                stored.pop(index, None)
         return stored
+
+    def _looks(self, index: int) -> bool:
+        """Whether a value is what is read of a source, there when the phase has ended."""
+        return self.nodes[index].op in LOOKS
 
     def _kept_in_rows(self) -> list[int]:
         """Values that other tiles, or later phases, read."""
         kept: dict[int, None] = {}
         for index, node in enumerate(self.nodes):
+            if self._looks(index):
+                kept[index] = None
             for arg in node.args:
                 other = self.nodes[arg]
                 whole_row = (node.op == "matmul" and other.op != "state") or (
                     node.op == "broadcast" and other.op == "matmul"
                 )
+                whole_row |= node.op in LOOKS
                 later = self.phases[arg] < self.phases[index] and not self._is_read_anew(other)
                 if whole_row or (later and node.op not in ("sum", "largest", "matmul")):
                     kept[arg] = None
         return list(kept)
 
+    def _is_emitted(self, index: int) -> bool:
+        """Whether tiles compute a value in its phase."""
+        return index in self.stored or not self._is_read_anew(self.nodes[index])
+
     def _is_read_anew(self, node: Node) -> bool:
         """Whether each phase that needs the value reads it from where it is."""
-        return node.op in (*LEAVES, "sum", "largest", "broadcast")
+        return node.op in (*LEAVES, "sum", "largest", "broadcast", "shares")
 
     def panel(self, panel: Panel) -> int:
         """The number of a panel."""
@@ -253,7 +301,7 @@ class _Group:
         assembler = self.assembler
         for store in assembler.stored.get(index, []):
             self.code.append(_Instruction(store.op, (), (value,), store.i, store.j))
-        if index in assembler.temps:
+        if index in assembler.temps and not assembler._looks(index):
             self.code.append(_Instruction("store temp", (), (value,), assembler.temps[index]))
         for number, place in assembler.numbers.items():
             node = self.nodes[number]
@@ -350,7 +398,7 @@ class _Group:
         self.code.append(instruction)
         return instruction.results[0]
 
-    def coded(self) -> list[tuple[int, int, int, int, int, int, int, float]]:
+    def coded(self) -> list[Coded]:
         """The instructions with slots; a slot is free once its value was read for the last time."""
         last = {value: at for at, step in enumerate(self.code) for value in step.operands}
         slot: dict[int, int] = {}

@@ -14,7 +14,7 @@ from torch import Tensor
 from penstock._native import Machine, instruction_sets
 from penstock.engines.assemble import TILE, assemble
 from penstock.equations.adjoint import Adjoint, adjoint
-from penstock.equations.loop import Block, Loop
+from penstock.equations.loop import Block, Gaze, Loop
 
 __all__ = [
     "ISA",
@@ -46,6 +46,7 @@ class Order:
         offsets: (T + 1,) the first token of each step, or None if every row has one.
         rows: (N,) the row of each token, or None.
         resets: (N,) whether the state starts anew before a token, or None.
+        words: (B,) words of each source that is looked at, or None: all are as long.
     """
 
     steps: int
@@ -54,6 +55,7 @@ class Order:
     offsets: Tensor | None = None
     rows: Tensor | None = None
     resets: Tensor | None = None
+    words: Tensor | None = None
 
     @property
     def count(self) -> int:
@@ -61,9 +63,10 @@ class Order:
         return self.steps * self.batch if self.rows is None else self.rows.shape[0]
 
     @property
-    def parts(self) -> tuple[int, int, bool, Tensor | None, Tensor | None, Tensor | None]:
+    def parts(self) -> tuple[int | Tensor | None, ...]:
         """All of it, as the operators of :mod:`penstock.engines.operator` take it."""
-        return self.steps, self.batch, self.reverse, self.offsets, self.rows, self.resets
+        numbers = self.steps, self.batch, self.reverse
+        return *numbers, self.offsets, self.rows, self.resets, self.words
 
 
 class Compiled:
@@ -123,13 +126,18 @@ class Compiled:
         first: Sequence[Tensor],
         order: Order,
         like: Tensor,
+        of_source: Sequence[Tensor] = (),
     ) -> Tensors:
-        """Outputs (N, width), last states (B, width) and sums (width,) of all tokens."""
+        """Outputs (N, width), last states (B, width) and sums (width,) of all tokens.
+
+        On the way back, gradients are added to ``of_source``: of keys, values and vector.
+        """
         tokens, sequences, vectors, first = (
             [tensor.contiguous() for tensor in group]
             for group in (tokens, sequences, vectors, first)
         )
-        outputs = [like.new_empty(order.count, width) for width in self.output_widths]
+        source = self.source_steps(sequences)
+        outputs = [like.new_empty(order.count, width or source) for width in self.output_widths]
         last = [torch.empty_like(state) for state in first]
         sums = [like.new_empty(width) for width in self.sum_widths]
         self.machine.run(
@@ -137,20 +145,28 @@ class Compiled:
             order.batch,
             order.reverse,
             *(0 if t is None else t.data_ptr() for t in (order.offsets, order.rows, order.resets)),
+            source,
+            0 if order.words is None else order.words.data_ptr(),
+            *(_addresses(of_source) or (0, 0, 0)),
             _addresses(tokens),
-            self.token_widths,
+            [width or source for width in self.token_widths],
             _addresses(sequences),
             _addresses(vectors),
             _addresses(packed),
             _addresses(first),
             _addresses(last),
             _addresses(outputs),
-            self.output_widths,
+            [width or source for width in self.output_widths],
             _addresses(sums),
             like.dtype == torch.float64,
             torch.get_num_threads(),
         )
         return [*outputs, *last, *sums]
+
+    def source_steps(self, sequences: Sequence[Tensor]) -> int:
+        """S, words of the longest source; 0 where none is looked at."""
+        gaze = self.loop.gaze
+        return sequences[gaze.keys].shape[1] if gaze else 0
 
 
 @lru_cache(maxsize=512)
@@ -321,11 +337,13 @@ def backward(
     ends += [torch.zeros_like(sequences[source]) for source in ways.carried]
     back_order = replace(order, reverse=not order.reverse)
     way = made.way_back
-    like = (outputs or first)[0]
-    found = way.run(read, [*sequences, *first], vectors, way.pack(matrices), ends, back_order, like)
+    like, of_source = (outputs or first)[0], _source_gradients(made.loop.gaze, sequences, vectors)
+    packed, sources = way.pack(matrices), [*sequences, *first]
+    found = way.run(read, sources, vectors, packed, ends, back_order, like, of_source)
     back, states, sums = _split(found, [len(ways.backward.outputs), len(ends), len(ways.summed)])
     of_sequence = dict(zip(ways.carried, states[len(first) :], strict=True))
     of_vector = dict(zip(ways.summed, sums, strict=True))
+    _add_source_gradients(made.loop.gaze, of_source, of_sequence, of_vector)
     return [
         *[back[place] for place in ways.token_outputs],
         *[of_sequence.get(source) for source in range(len(sequences))],
@@ -333,6 +351,34 @@ def backward(
         *[_matrix_gradient(ways, m, back, outputs, first, order) for m in range(len(matrices))],
         *states[: len(first)],
     ]
+
+
+def _source_gradients(
+    gaze: Gaze | None, sequences: Sequence[Tensor], vectors: Sequence[Tensor]
+) -> Tensors:
+    """Zeros for the gradients of keys, of values, and of the vector for each sequence."""
+    if gaze is None:
+        return []
+    keys, values = sequences[gaze.keys], sequences[gaze.values]
+    rows = len(keys), gaze.key_width if gaze.vector >= 0 else 0
+    return [keys.new_zeros(shape) for shape in (keys.shape, values.shape, rows)]
+
+
+def _add_source_gradients(
+    gaze: Gaze | None,
+    found: Tensors,
+    of_sequence: dict[int, Tensor],
+    of_vector: dict[int, Tensor],
+) -> None:
+    if gaze is None:
+        return
+    keys, values, vector = found
+    for source, gradient in ((gaze.keys, keys), (gaze.values, values)):
+        of_sequence[source] = of_sequence[source] + gradient if source in of_sequence else gradient
+    if gaze.vector >= 0:
+        total = vector.sum(0)
+        known = of_vector.get(gaze.vector)
+        of_vector[gaze.vector] = total if known is None else known + total
 
 
 def _split(items: Sequence[Tensor], sizes: Sequence[int]) -> list[Tensors]:

@@ -6,7 +6,7 @@ computed at all, before, in and after the loop.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,15 +17,18 @@ from penstock.engines import operator, reference
 from penstock.engines.machine import ISA, TYPES, Again, Order, compiled, run_loop, wants_gradient
 from penstock.engines.stages import Sequence, Stages
 from penstock.engines.storage import Weights
+from penstock.equations.attention import find_attention, refusal
 from penstock.equations.lower import Lowered, Source, lower, members
 from penstock.equations.plan import Plan, Product
-from penstock.equations.program import Operation, Slot
+from penstock.equations.program import SOURCE, Operation, Slot
 
 __all__ = ["describe", "prepare", "run", "supports"]
 
 
-def supports(_: Plan, flat: Tensor) -> str:
+def supports(plan: Plan, flat: Tensor) -> str:
     """Why the engine cannot run a program; empty when it can."""
+    if reason := refusal(plan):
+        return reason
     if flat.device.type != "cpu":
         return f"it runs on the CPU, and the weights are on {flat.device.type}"
     if flat.dtype not in TYPES:
@@ -34,9 +37,19 @@ def supports(_: Plan, flat: Tensor) -> str:
 
 
 def run(
-    plan: Plan, weights: Weights, sequence: Sequence, *, trace: bool = False
+    plan: Plan, weights: Weights, sequence: Sequence, *, trace: Collection[str] = ()
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-    """Run a program over a sequence; see :func:`penstock.engines.reference.run`."""
+    """Run a program over a sequence; see :func:`penstock.engines.reference.run`.
+
+    What is traced of an attention's inside, its energies, the reference engine computes.
+    """
+    operations, indices = plan.program.operations, plan.program.indices
+    found = find_attention(plan)
+    if found and any(
+        operations[indices[name]].shape == (SOURCE,) and indices[name] != found.alignment
+        for name in trace
+    ):
+        return reference.run(plan, weights, sequence, trace=trace)
     return _Run(plan, weights, sequence, trace).run()
 
 
@@ -59,7 +72,7 @@ def describe(plan: Plan, sizes: Mapping[str, int]) -> str:
     """How the machine takes a step, in words."""
     output = plan.program.indices[plan.program.output]
     made = compiled(_recipe(plan, sizes, (output,), False).text)
-    ways = [len(found.arguments[-1]) for found in (made.assembly, made.way_back.assembly)]
+    ways = [found.phases for found in (made.assembly, made.way_back.assembly)]
     forward, back = (f"{count} phase{'s' * (count > 1)}" for count in ways)
     apart = " (units apart, threads never meet)" if made.assembly.apart else ""
     return (
@@ -76,6 +89,7 @@ def prepare(plan: Plan, sizes: Mapping[str, int]) -> None:
 
 
 def _recipe(plan: Plan, sizes: Mapping[str, int], kept: tuple[int, ...], resets: bool) -> _Recipe:
+    sizes = {name: size for name, size in sizes.items() if name != SOURCE}
     key = (tuple(sizes.items()), kept, resets)
     if key not in plan.notes:
         plan.notes[key] = _worked_out(plan, sizes, kept, resets)
@@ -131,19 +145,19 @@ class _Real:
         padded = values.new_zeros(self.mask.numel(), values.shape[-1])
         return padded.index_copy(0, self.places, values).view(*self.mask.shape, values.shape[1])
 
-    def resets(self, reset: Tensor) -> tuple[Tensor, Tensor]:
+    def resets(self, reset: Tensor, reverse: bool) -> tuple[Tensor, Tensor]:
         """Whether a state starts anew since the token before, (N,), and after the last, (B,)."""
-        times = reset.long().cumsum(0)
-        seen = (times * self.mask).cummax(0).values
+        turned = [0] if reverse else []
+        times = reset.flip(turned).long().cumsum(0)
+        seen = (times * self.mask.flip(turned)).cummax(0).values
         before = torch.cat([torch.zeros_like(seen[:1]), seen[:-1]])
-        return (times > before)[self.mask], times[-1] > seen[-1]
+        return (times > before).flip(turned)[self.mask], times[-1] > seen[-1]
 
 
 def _again(
     plan: Plan,
     weights: Weights,
     sequence: Sequence,
-    trace: bool,
     lowered: Lowered,
     real: _Real | None,
 ) -> Again:
@@ -156,25 +170,32 @@ def _again(
 
     def run(leaves: Iterable[Tensor]) -> list[Tensor]:
         xs, flat, *rest = leaves
+        memory = sequence.memory
+        if memory is not None:
+            memory = replace(memory, values=rest.pop())
         inputs = replace(
             sequence,
             xs=xs,
+            memory=memory,
             state=dict(zip(state, rest, strict=False)),
             first=dict(zip(first, rest[len(state) :], strict=True)),
         )
-        values, end = reference.values(plan, Weights(layout, flat), inputs, trace)
+        values, end = reference.values(plan, Weights(layout, flat), inputs, lowered.kept)
         outputs = [values[index] for index in lowered.kept]
         if real is not None:
             outputs = [real.pack(output) for output in outputs]
         return [*(o.reshape(-1, o.shape[-1]) for o in outputs), *(end[f] for f in fields)]
 
-    return Again([sequence.xs, weights.flat, *state.values(), *first.values()], run)
+    of_source = [] if sequence.memory is None else [sequence.memory.values]
+    return Again([sequence.xs, weights.flat, *state.values(), *first.values(), *of_source], run)
 
 
 class _Run(Stages):
     """One run with the loop in compiled code; with padding, values are (N, size)."""
 
-    def __init__(self, plan: Plan, weights: Weights, sequence: Sequence, trace: bool) -> None:
+    def __init__(
+        self, plan: Plan, weights: Weights, sequence: Sequence, trace: Collection[str]
+    ) -> None:
         super().__init__(plan, weights, sequence, trace)
         self.recipe = _recipe(
             plan,
@@ -210,6 +231,13 @@ class _Run(Stages):
             return value[self.real.rows]
         return value
 
+    def source_mask(self, index: int) -> Tensor | None:
+        """Which source words are none of the padding, as an operation's value is laid out."""
+        mask = super().source_mask(index)
+        if mask is None or self.real is None or index in self.plan.per_sequence:
+            return mask
+        return mask[self.real.rows]
+
     def loop(self) -> dict[str, Tensor]:
         """Take all steps in one call."""
         lowered = self.recipe.lowered
@@ -238,9 +266,7 @@ class _Run(Stages):
         text, like = self.recipe.text, self.weights.flat.detach()
         if torch.compiler.is_compiling():
             return operator.loop(text, flat, sizes, like, *order.parts, wants_gradient(flat))
-        again = _again(
-            self.plan, self.weights, self.sequence, self.trace, self.recipe.lowered, self.real
-        )
+        again = _again(self.plan, self.weights, self.sequence, self.recipe.lowered, self.real)
         return run_loop(text, flat, sizes, order, like, again)
 
     def every_step(self, index: int) -> Tensor:
@@ -251,18 +277,17 @@ class _Run(Stages):
 
     def _order(self) -> tuple[Order, Tensor | None]:
         """The order of the tokens, and whose state starts anew after its last token."""
-        reset = self.sequence.reset
-        if self.real is None:
-            resets = None if reset is None else reset.reshape(-1)
-            return Order(self.steps, self.batch, resets=resets), None
-        resets, pending = (
-            (None, None) if reset is None or not self.steps else self.real.resets(reset)
-        )
-        real = self.real
-        return (
-            Order(self.steps, self.batch, offsets=real.offsets, rows=real.rows, resets=resets),
-            pending,
-        )
+        reset, real = self.sequence.reset, self.real
+        memory = self.sequence.memory
+        words = None if memory is None else memory.words
+        order = Order(self.steps, self.batch, self.sequence.reverse, words=words)
+        if real is None:
+            return replace(order, resets=None if reset is None else reset.reshape(-1)), None
+        order = replace(order, offsets=real.offsets, rows=real.rows)
+        if reset is None or not self.steps:
+            return order, None
+        resets, pending = real.resets(reset, order.reverse)
+        return replace(order, resets=resets), pending
 
     def _token(self, source: Source) -> Tensor:
         value = self.joined[source] if isinstance(source, Product) else self.values[source]

@@ -28,6 +28,7 @@ def loop(
     offsets: Tensor | None,
     rows: Tensor | None,
     resets: Tensor | None,
+    words: Tensor | None,
     training: bool,
 ) -> list[Tensor]:
     """Run a loop; see :func:`penstock.engines.machine.run_loop`.
@@ -37,10 +38,11 @@ def loop(
         flat: tokens, sequences, vectors, matrices and first states.
         sizes: how many there are of each.
         like: any tensor of the numbers' type.
-        steps, batch, reverse, offsets, rows, resets: see :class:`~penstock.engines.machine.Order`.
+        steps, batch, reverse, offsets, rows, resets, words: see
+            :class:`~penstock.engines.machine.Order`.
         training: whether the outputs hold what the way back needs.
     """
-    order = Order(steps, batch, reverse, offsets, rows, resets)
+    order = Order(steps, batch, reverse, offsets, rows, resets, words)
     return forward(_made(program, training), flat, sizes, like, order)
 
 
@@ -56,9 +58,10 @@ def loop_backward(
     offsets: Tensor | None,
     rows: Tensor | None,
     resets: Tensor | None,
+    words: Tensor | None,
 ) -> list[Tensor]:
     """The gradients of :func:`loop` by each of its inputs; zero where there is none."""
-    order = Order(steps, batch, reverse, offsets, rows, resets)
+    order = Order(steps, batch, reverse, offsets, rows, resets, words)
     found = backward(compiled(program), sizes, saved, gradients, order)
     return [
         torch.zeros_like(tensor) if gradient is None else gradient
@@ -75,8 +78,9 @@ def _(
     program: str, flat: Sequence[Tensor], sizes: Sequence[int], like: Tensor, *rest: Any
 ) -> list[Tensor]:
     *order, training = rest
-    count = Order(*order).count
-    outputs = [like.new_empty(count, width) for width in _made(program, training).output_widths]
+    count, made = Order(*order).count, _made(program, training)
+    source = made.source_steps(flat[sizes[0] :])
+    outputs = [like.new_empty(count, width or source) for width in made.output_widths]
     return [*outputs, *(torch.empty_like(state) for state in flat[len(flat) - sizes[-1] :])]
 
 
@@ -89,16 +93,16 @@ def _(
     *order: Any,
 ) -> list[Tensor]:
     del gradients
-    count, widths = Order(*order).count, compiled(program).token_widths
-    tokens = [saved[0].new_empty(count, width) for width in widths]
+    count, made = Order(*order).count, compiled(program)
+    tokens = [saved[0].new_empty(count, width) for width in made.token_widths]
     return [*tokens, *(torch.empty_like(tensor) for tensor in saved[sizes[0] : sum(sizes)])]
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    ctx.program, flat, ctx.sizes, like, *numbers, offsets, rows, resets, _ = inputs
-    ctx.numbers, ctx.shapes = numbers, [tensor.shape for tensor in output]
-    ctx.has = [tensor is not None for tensor in (offsets, rows, resets)]
-    of_order = [tensor for tensor in (offsets, rows, resets) if tensor is not None]
+    ctx.program, flat, ctx.sizes, like, steps, batch, reverse, *order, _ = inputs
+    ctx.numbers, ctx.shapes = (steps, batch, reverse), [tensor.shape for tensor in output]
+    ctx.has = [tensor is not None for tensor in order]
+    of_order = [tensor for tensor in order if tensor is not None]
     ctx.save_for_backward(
         *of_order, *saved_for(compiled(ctx.program), flat, ctx.sizes, like, output)
     )
@@ -112,7 +116,7 @@ def _backward(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
         for gradient, shape in zip(gradients, ctx.shapes, strict=True)
     ]
     found = loop_backward(ctx.program, ctx.sizes, tensors, given, *ctx.numbers, *of_order)
-    return None, found, *[None] * 9
+    return None, found, *[None] * 10
 
 
 loop.register_autograd(_backward, setup_context=_setup)

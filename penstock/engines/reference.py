@@ -6,9 +6,8 @@ that every other engine is tested against.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-import torch
 from torch import Tensor
 
 from penstock.engines.stages import Memory, Sequence, Stages
@@ -24,7 +23,7 @@ def supports(_: Plan, __: Tensor) -> str:
 
 
 def run(
-    plan: Plan, weights: Weights, sequence: Sequence, *, trace: bool = False
+    plan: Plan, weights: Weights, sequence: Sequence, *, trace: Collection[str] = ()
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
     """Run a program over a sequence.
 
@@ -32,26 +31,37 @@ def run(
         plan: the program with what runs when.
         weights: its weights.
         sequence: input, first state, masks.
-        trace: whether to give every named vector and scalar of every step.
+        trace: names of values to give for every step; matrices are left out.
 
     Returns:
-        Outputs (T, B, size); slot name to its value after the last step; assigned name to
-        its values (T, B, size), empty without ``trace``.  All are zero where masked.
+        Outputs (T, B, size); slot name to its value after the last step; name in ``trace`` to
+        its values (T, B, size).  All are zero where masked.
     """
     return _Run(plan, weights, sequence, trace).run()
 
 
 def values(
-    plan: Plan, weights: Weights, sequence: Sequence, trace: bool
+    plan: Plan, weights: Weights, sequence: Sequence, wanted: Collection[int]
 ) -> tuple[dict[int, Tensor], dict[str, Tensor]]:
     """Run, and give the values (T, B, size) of operations by position, and the last state."""
-    made = _Run(plan, weights, sequence, trace)
+    made = _Run(plan, weights, sequence, (), wanted)
     _, state, _ = made.run()
-    return made.values, state
+    return {index: made.values[index] for index in wanted}, state
 
 
 class _Run(Stages):
-    """One run in a loop of PyTorch operations."""
+    """One run in a loop of PyTorch operations; values of ``wanted`` are there after it."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        weights: Weights,
+        sequence: Sequence,
+        trace: Collection[str],
+        wanted: Collection[int] = (),
+    ) -> None:
+        super().__init__(plan, weights, sequence, trace)
+        self.wanted = {*wanted, *self.kept.values()}
 
     def loop(self) -> dict[str, Tensor]:
         """One step after another, in PyTorch."""
@@ -68,7 +78,7 @@ class _Run(Stages):
         values |= {i: self.batched(values[i]) for i in states.values() if i in values}
         sliced = {i: self.values[i].unbind(0) for i in self._read_by_loop(states.values())}
         collected: dict[int, list[Tensor]] = {index: [] for index in self._needed_after()}
-        for t in range(self.steps if slots else 0):
+        for t in self.sequence.order if slots else ():
             values |= {index: parts[t] for index, parts in sliced.items()}
             state = memory.begin(t)
             values |= {index: state[name] for index, name in reads.items()}
@@ -77,7 +87,7 @@ class _Run(Stages):
                 kept.append(values[index])
             memory.end(t, {name: values[index] for name, index in states.items()})
         for index, kept in collected.items():
-            self.values[index] = torch.stack(kept) if kept else self._nothing(index)
+            self.values[index] = self.sequence.stacked(kept) if kept else self._nothing(index)
         return memory.values
 
     def _read_by_loop(self, states: Iterable[int]) -> set[int]:
@@ -100,7 +110,7 @@ class _Run(Stages):
             if stages[index] == "after"
             for arg in operation.args
         }
-        return sorted(i for i in read | set(self.kept.values()) if stages[i] == "loop")
+        return sorted(i for i in read | self.wanted if stages[i] == "loop")
 
     def _nothing(self, index: int) -> Tensor:
         """The value of no steps at all."""

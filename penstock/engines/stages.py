@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from penstock.engines import attention
+from penstock.engines.attention import Annotations
 from penstock.engines.storage import Weights, stack
 from penstock.equations.plan import Plan, Product
-from penstock.equations.program import Operation, Slot
+from penstock.equations.program import SOURCE, Operation, Slot
 
 __all__ = ["COMPUTE", "Memory", "Sequence", "Stages"]
 
@@ -62,6 +64,8 @@ class Sequence:
         mask: (T, B), True = real; a step that is not leaves the state as it was.
         reset: (T, B), True = the state starts anew before this step.
         noise: noise name to its mask (see :func:`penstock.engines.noise.draw`).
+        memory: what the program reads of a source.
+        reverse: from the last step to the first.
     """
 
     xs: Tensor
@@ -71,6 +75,18 @@ class Sequence:
     mask: Tensor | None = None
     reset: Tensor | None = None
     noise: dict[str, Tensor] = field(default_factory=dict)
+    memory: Annotations | None = None
+    reverse: bool = False
+
+    @property
+    def order(self) -> range:
+        """The steps, in the order in which they are taken."""
+        steps = range(self.xs.shape[0])
+        return steps[::-1] if self.reverse else steps
+
+    def stacked(self, values: list[Tensor]) -> Tensor:
+        """The values of all steps, collected as they were taken."""
+        return torch.stack(values[::-1] if self.reverse else values)
 
 
 class Memory:
@@ -107,7 +123,9 @@ class Stages:
     An engine adds :meth:`loop`.
     """
 
-    def __init__(self, plan: Plan, weights: Weights, sequence: Sequence, trace: bool) -> None:
+    def __init__(
+        self, plan: Plan, weights: Weights, sequence: Sequence, trace: Collection[str]
+    ) -> None:
         self.plan, self.weights, self.sequence = plan, weights, sequence
         self.program, self.operations = plan.program, plan.program.operations
         self.values: dict[int, Tensor] = {}
@@ -117,7 +135,8 @@ class Stages:
         self.kept = {
             name: index
             for name, index in self.program.indices.items()
-            if name == self.program.output or (trace and len(self.operations[index].shape) < 2)
+            if name == self.program.output
+            or (name in trace and len(self.operations[index].shape) < 2)
         }
         self.trace = trace
 
@@ -129,7 +148,8 @@ class Stages:
         state |= self.loop()
         self.compute(self.items("after"), self.values)
         traces = {name: self.every_step(index) for name, index in self.kept.items()}
-        return traces[self.program.output], state, traces if self.trace else {}
+        output = traces[self.program.output]
+        return output, state, {name: traces[name] for name in self.trace if name in traces}
 
     def loop(self) -> dict[str, Tensor]:
         """Take all steps: put what is needed after them among the values; give the last state."""
@@ -139,7 +159,7 @@ class Stages:
         """Put inputs, earlier ones through masks and resets, among the values; give the last."""
         memory = Memory([slot for slot in self.program.slots if slot.name == "x"], self.sequence)
         seen: dict[str, list[Tensor]] = {name: [] for name in memory.values}
-        for t in range(self.steps if seen else 0):
+        for t in self.sequence.order if seen else ():
             for name, value in memory.begin(t).items():
                 seen[name].append(value)
             memory.end(t, {"x": self.sequence.xs[t]})
@@ -147,7 +167,8 @@ class Stages:
         for index, operation in enumerate(self.operations):
             if operation.op == "input":
                 kept = seen[fields[operation.delay]] if operation.delay else []
-                self.values[index] = torch.stack(kept) if kept else self.sequence.xs
+                stacked = self.sequence.stacked
+                self.values[index] = stacked(kept) if kept else self.sequence.xs
         return memory.values
 
     def items(self, stage: str) -> tuple[int | Product, ...]:
@@ -165,15 +186,32 @@ class Stages:
     def compute_one(self, index: int, values: dict[int, Tensor]) -> None:
         """Add the value of an operation to ``values``."""
         operation = self.operations[index]
-        if operation.op in COMPUTE:
-            args = [self.operand(arg, index, values) for arg in operation.args]
-            values[index] = COMPUTE[operation.op](*args)
-        elif operation.op == "matmul":
-            matrix, right = (values[arg] for arg in operation.args)
-            is_row = len(operation.shape) == 1
-            values[index] = F.linear(right, matrix) if is_row else matrix @ right
-        elif operation.op not in ("input", "state"):
-            values[index] = self.leaf(operation)
+        if operation.op in ("input", "state"):
+            return
+        args = [self.operand(arg, index, values) for arg in operation.args]
+        shapes = [self.operations[arg].shape for arg in operation.args]
+        match operation.op:
+            case "softmax" if operation.shape == (SOURCE,):
+                values[index] = attention.softmax(args[0], self.source_mask(index))
+            case "matmul":
+                ranks = len(shapes[0]), len(shapes[1])
+                columns = shapes[0][1:] == (SOURCE,), shapes[1][1:] == (SOURCE,)
+                values[index] = attention.matmul(args[0], args[1], ranks, columns)
+            case "outer":
+                values[index] = attention.outer(args[0], args[1])
+            case "positions":
+                values[index] = attention.positions(args[0], self.sequence.sizes[SOURCE])
+            case op if op in COMPUTE:
+                if operation.shape[1:] == (SOURCE,):
+                    args = [attention.beside(a, len(s)) for a, s in zip(args, shapes, strict=True)]
+                values[index] = COMPUTE[op](*args)
+            case _:
+                values[index] = self.leaf(operation)
+
+    def source_mask(self, index: int) -> Tensor | None:
+        """Which source words are none of the padding, as an operation's value is laid out."""
+        del index
+        return self.sequence.memory.mask if self.sequence.memory else None
 
     def operand(self, arg: int, index: int, values: dict[int, Tensor]) -> Tensor:
         """The value of an operation as operand of another."""
@@ -181,11 +219,14 @@ class Stages:
         return values[arg]
 
     def leaf(self, operation: Operation) -> Tensor:
-        """The value of a weight, a noise or a constant."""
+        """The value of a weight, a noise, the memory or a constant."""
         if operation.op == "weight":
             return self.weights[operation.name]
         if operation.op == "noise":
             return self.sequence.noise[operation.name]
+        if operation.op == "memory":
+            assert self.sequence.memory is not None
+            return self.sequence.memory.values
         return self.sequence.xs.new_tensor(operation.value)
 
     def multiply(self, product: Product, values: dict[int, Tensor]) -> None:

@@ -65,7 +65,7 @@ def streamed(plan: Plan, weights: Weights, sizes: dict[str, int]) -> Streamed:
     lowered = lower(plan, sizes, (output,), whole=True)
     made: Compiled = compiled(lowered.loop.to_text())
     nothing = weights.flat.new_zeros(0, 0, sizes["D"])
-    stages = Stages(plan, weights, Inputs(nothing, sizes, {}), trace=False)
+    stages = Stages(plan, weights, Inputs(nothing, sizes, {}), trace=())
     stages.compute(stages.items("once"), stages.values)
     vectors = [stages.values[index].reshape(-1).contiguous() for index in lowered.vectors]
     packed = made.pack([stages.stack(product)[0] for product in lowered.products])

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from penstock.equations.derivatives import RULES
-from penstock.equations.loop import Block, Builder, Loop, Matrix, State
+from penstock.equations.loop import Block, Builder, Loop, Matrix, Node, State
 
 __all__ = ["Adjoint", "Tap", "adjoint"]
 
@@ -107,6 +107,9 @@ class _Adjoint:
             if index == self.members[node.source][0]:
                 self._back_through_product(index)
             return
+        if node.op == "attend":
+            self._back_through_attention(index)
+            return
         if index not in self.gradient:
             return
         gradient = self.gradient[index]
@@ -127,6 +130,8 @@ class _Adjoint:
                 nothing = self.build.constant(0.0, node.width)
                 self._add(node.args[0], self.build.select(gradient, nothing))
                 self._add(node.args[1], self.build.select(nothing, gradient))
+            case "shares":
+                pass  # "attend back" reads it
             case "constant" | "largest":
                 pass  # a softmax does not change when all its operands are shifted
             case op:
@@ -148,6 +153,24 @@ class _Adjoint:
         operand = node.args[0]
         back = self.build.matmul(tuple(parts), self._width(operand), source=node.source)
         self._add(operand, back)
+
+    def _back_through_attention(self, index: int) -> None:
+        """Gradients of keys, values and vector are the machine's; the query's is a node."""
+        (query,) = self.loop.nodes[index].args
+        shares = self._output(self.loop.nodes.index(Node("shares", 0, (index,))))
+        gradient = self.gradient.get(index)
+        if gradient is None:
+            gradient = self.build.constant(0.0, self._width(index))
+        saved = self._save(query)
+        node = Node(
+            "attend back",
+            self._width(query),
+            (gradient,),
+            source=self.build.nodes[saved].source,
+            block=self._source("output", shares),
+            first=self._source("gradient", shares),
+        )
+        self._add(query, self.build.add(node))
 
     def _gathered(self, taps: tuple[Tap, ...]) -> Adjoint:
         loop, outputs = self.loop, list[Block]()
@@ -176,6 +199,7 @@ class _Adjoint:
             states=tuple(states),
             outputs=tuple(outputs),
             sums=tuple(self.of_vector.values()),
+            gaze=loop.gaze,
         )
         tiled = self._only_for_the_way_back(taps)
         return Adjoint(
@@ -196,7 +220,9 @@ class _Adjoint:
         """Outputs that no one reads but the way back, token by token."""
         others = {tap.output for tap in taps} | set(range(len(self.loop.outputs)))
         others |= {
-            self.inputs[node.source][1] for node in self.build.nodes if node.op == "previous"
+            self.inputs[node.source][1]
+            for node in self.build.nodes
+            if node.op in ("previous", "attend back")
         }
         saved = [place for kind, place in self.inputs if kind == "output"]
         return tuple(  # a single number may be read by tiles of another width

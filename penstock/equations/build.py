@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from penstock.equations.functions import FUNCTIONS, OPERATORS
-from penstock.equations.program import Operation
+from penstock.equations.program import SOURCE, Operation
 from penstock.equations.shapes import ShapeClash, Sizes, Unknowns
 
 __all__ = ["Builder", "Mistake"]
+
+_CHANGING = ("input", "memory", "state", "dropout", "step_dropout", "zoneout")
 
 
 class Mistake(Exception):
@@ -60,7 +62,11 @@ class Builder:
         return self._emit(Operation("neg", (index,)), self.shape(index))
 
     def matmul(self, left: int, right: int) -> int:
-        """``W @ v``, or ``A @ B`` of weight matrices."""
+        """``W @ v``, ``A @ B`` of weight matrices, or ``v @ M`` with a column per source word."""
+        if self.rank(left) == 1 and self._has_columns(right):
+            rows, columns = self.shape(right)
+            self._unify("@", self.shape(left), (rows,), left, right)
+            return self._emit(Operation("matmul", (left, right)), (columns,))
         if self.rank(left) != 2:
             raise Mistake(
                 f"'@' needs a weight matrix on its left, got {self._show(left)}; "
@@ -74,6 +80,9 @@ class Builder:
 
     def elementwise(self, op: str, *args: int) -> int:
         """An operator or function that takes values of one shape, or scalars."""
+        columns = [arg for arg in args if self._has_columns(arg)]
+        if columns:
+            return self._by_column(op, args, columns)
         full = [arg for arg in args if self.rank(arg)]
         for other in full[1:]:
             if self.rank(other) != self.rank(full[0]):
@@ -90,8 +99,24 @@ class Builder:
         """A function of a whole row of units."""
         if self.rank(arg) != 1:
             raise Mistake(f"'{op}' needs a vector, got {self._show(arg)}")
+        if op != "softmax" and self.sizes.resolve(self.shape(arg)) == (SOURCE,):
+            raise Mistake(f"'{op}' does not go over source words; softmax does")
         scalar = FUNCTIONS[op].kind == "scalar reduction"
         return self._emit(Operation(op, (arg,)), () if scalar else self.shape(arg))
+
+    def outer(self, left: int, right: int) -> int:
+        """``outer(w, a)``: w times the entry of each source word, side by side."""
+        if self.rank(left) != 1 or self.rank(right) != 1:
+            raise Mistake(f"'outer' needs two vectors, got {self._show(left)}, {self._show(right)}")
+        source = self.sizes.named(SOURCE)
+        self._unify("outer", self.shape(right), (source,), left, right)
+        return self._emit(Operation("outer", (left, right)), (*self.shape(left), source))
+
+    def positions(self, arg: int) -> int:
+        """``positions(v)``: the first entries of v, one for each source word."""
+        if self.rank(arg) != 1:
+            raise Mistake(f"'positions' needs a vector, got {self._show(arg)}")
+        return self._emit(Operation("positions", (arg,)), (self.sizes.named(SOURCE),))
 
     def random(self, op: str, args: tuple[int, ...], probability: float) -> int:
         """A regulariser that draws a mask; two of them never share one."""
@@ -109,11 +134,23 @@ class Builder:
 
     def _append(self, operation: Operation, shape: Unknowns) -> int:
         """Add an operation; it is fixed if it is the same for all sequences and steps."""
-        changing = operation.op in ("input", "state", "dropout", "step_dropout", "zoneout")
+        changing = operation.op in _CHANGING
         self._fixed.append(not changing and all(self._fixed[arg] for arg in operation.args))
         self._operations.append(operation)
         self._shapes.append(shape)
         return len(self._operations) - 1
+
+    def _has_columns(self, index: int) -> bool:
+        """Whether a value has a column for each source word: no weight does."""
+        return self.rank(index) == 2 and not self._fixed[index]
+
+    def _by_column(self, op: str, args: tuple[int, ...], columns: list[int]) -> int:
+        """Element by element; a vector goes with every column."""
+        shape = self.shape(columns[0])
+        for other in args:
+            rank = self.rank(other)
+            self._unify(OPERATORS.get(op, op), shape[:rank], self.shape(other), *args)
+        return self._emit(Operation(op, args), shape)
 
     def _unify(self, symbol: str, left: Unknowns, right: Unknowns, *args: int) -> None:
         shown = [self._show(arg) for arg in args]

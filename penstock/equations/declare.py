@@ -6,7 +6,7 @@ import ast
 import math
 
 from penstock.equations.build import Mistake
-from penstock.equations.program import STARTS, Initial, Shape
+from penstock.equations.program import SOURCE, STARTS, Initial, Shape
 
 __all__ = ["Declarations", "number"]
 
@@ -42,7 +42,7 @@ class Declarations:
             return
         self.shapes[name] = _shape(node.annotation)
         for size in self.shapes[name]:
-            if size not in ("D", "H"):
+            if size not in ("D", "H", SOURCE):
                 self.sizes.setdefault(size, 1.0)
         if node.value is not None:
             self.initial[name] = _initial(node.value)
@@ -74,8 +74,8 @@ def _is_size(node: ast.expr) -> bool:
 
 
 def _size(name: str, node: ast.AnnAssign) -> float:
-    if name in ("D", "H") or not name[0].isupper():
-        raise Mistake("an extra size has a name with a capital letter, other than D and H", node)
+    if name in ("D", "H", SOURCE) or not name[0].isupper():
+        raise Mistake("an extra size has a name with a capital letter, other than D, H and S", node)
     if node.value is None:
         return 1.0
     value = number(node.value)

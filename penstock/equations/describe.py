@@ -12,7 +12,7 @@ _TITLES = {
     "loop": "in every step",
     "after": "after the loop, for all steps at once",
 }
-_LEAVES = ("weight", "constant", "input", "state")
+_LEAVES = ("weight", "constant", "input", "state", "memory")
 
 
 def describe(plan: Plan) -> str:

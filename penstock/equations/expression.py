@@ -8,7 +8,7 @@ import keyword
 from penstock.equations.build import Builder, Mistake
 from penstock.equations.declare import Declarations, number
 from penstock.equations.functions import FUNCTIONS
-from penstock.equations.program import Operation
+from penstock.equations.program import SOURCE, Operation
 from penstock.equations.shapes import ShapeClash, Unknowns
 from penstock.errors import did_you_mean
 
@@ -17,7 +17,13 @@ __all__ = ["Expressions", "check_name"]
 MAX_DELAY = 1000
 MAX_DEPTH = 100
 _BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.MatMult: "matmul"}
-_RESERVED = {"x": "the input", "t": "the step", "scalar": "a shape", "size": "a declaration"}
+_RESERVED = {
+    "x": "the input",
+    "memory": "the source's annotations",
+    "t": "the step",
+    "scalar": "a shape",
+    "size": "a declaration",
+}
 
 
 def check_name(name: str) -> None:
@@ -166,6 +172,9 @@ class Expressions:
         name = node.id
         if name == "x":
             return self.build.leaf(Operation("input", name="x"), (self.build.sizes.named("D"),))
+        if name == "memory":
+            rows, columns = self.build.sizes.named("M"), self.build.sizes.named(SOURCE)
+            return self.build.leaf(Operation("memory", name=name, per="sequence"), (rows, columns))
         if name in self.assigned:
             return self.assigned[name]
         if name in self._targets:
@@ -191,7 +200,9 @@ class Expressions:
             takes += " and a probability" if is_random else ""
             got = "one by name" if node.keywords else len(node.args)
             raise Mistake(f"{name!r} takes {takes}, got {got}")
-        args = tuple(self._visit(arg) for arg in node.args[: function.operands])
+        args: tuple[int, ...] = tuple(map(self._visit, node.args[: function.operands]))
+        if function.kind == "source":
+            return int(getattr(self.build, name)(*args))
         if function.kind == "elementwise":
             return self.build.elementwise(name, *args)
         if is_random:

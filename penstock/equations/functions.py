@@ -14,7 +14,8 @@ class Function:
     Attributes:
         operands: how many values it takes (a probability comes after them).
         kind: "elementwise"; "reduction" (a row in, a row out), "scalar reduction"
-            (a row in, one number out) or "random" (a regulariser that draws a mask).
+            (a row in, one number out), "random" (a regulariser that draws a mask) or "source"
+            (with an entry or a column for each source word).
         latex: how it is written in mathematics, without the argument.
     """
 
@@ -48,6 +49,8 @@ FUNCTIONS: dict[str, Function] = {
     "softmax": Function(kind="reduction"),
     "mean": Function(kind="scalar reduction"),
     "sum": Function(kind="scalar reduction"),
+    "outer": Function(operands=2, kind="source"),
+    "positions": Function(kind="source"),
     "dropout": Function(kind="random"),
     "step_dropout": Function(kind="random"),
     "zoneout": Function(operands=2, kind="random"),

@@ -11,7 +11,17 @@ from __future__ import annotations
 import json
 from dataclasses import astuple, dataclass, replace
 
-__all__ = ["COMMUTATIVE", "LEAVES", "Block", "Builder", "Loop", "Matrix", "Node", "State"]
+__all__ = [
+    "COMMUTATIVE",
+    "LEAVES",
+    "Block",
+    "Builder",
+    "Gaze",
+    "Loop",
+    "Matrix",
+    "Node",
+    "State",
+]
 
 LEAVES = ("token", "previous", "sequence", "vector", "state", "constant")
 COMMUTATIVE = ("add", "mul", "maximum", "minimum")
@@ -24,14 +34,19 @@ class Node:
     Attributes:
         op: a leaf ("token", "previous", "sequence", "vector", "state", "constant"), "matmul",
             "broadcast", "sum" or "largest" (of a row), "select" (first operand where the
-            state starts anew, else the second), or an element-wise operation.
-        width: how many numbers.
+            state starts anew, else the second), "attend" (a query to what is read of the
+            source), "shares" (that the source's words have of it), "attend back" (a gradient
+            of what was read to that of the query), or an element-wise operation.
+        width: how many numbers; 0: as many as the source has words.
         args: positions of the operands; those of a product lie side by side.
         source: which tensor a leaf is read from, which matrix a product uses.
         block: which of the values that lie side by side in that tensor, or of the
             matrices stacked there.
         value: of a constant.
         first: of "previous": the sequence input that stands before the first token.
+
+    Of "attend back", ``source``, ``block`` and ``first`` are the token inputs that hold the
+    query, the shares and their gradient.
     """
 
     op: str
@@ -70,6 +85,24 @@ class State:
     new: int
 
 
+@dataclass(frozen=True, slots=True)
+class Gaze:
+    """How a loop looks at a source, once a token.
+
+    Attributes:
+        keys: the sequence input (B, S, key_width) that queries are held against.
+        values: the sequence input (B, S, value_width) that is read.
+        vector: the vector input v of ``v @ tanh(query + key)``; -1 for ``query @ key``.
+        key_width, value_width: of a source word.
+    """
+
+    keys: int
+    values: int
+    vector: int
+    key_width: int
+    value_width: int
+
+
 @dataclass(frozen=True)
 class Loop:
     """What every token computes.
@@ -77,7 +110,7 @@ class Loop:
     Attributes:
         nodes: in an order in which each can be computed.
         tokens: widths of the inputs that each token brings, by tensor (N, sum of widths).
-        sequences: widths of the inputs of a whole sequence, each (B, width).
+        sequences: widths of the inputs of a whole sequence, each (B, width); 0 for a source.
         vectors: widths of the inputs that all tokens share, each (width,).
         matrices: of the products.
         states: carried along.
@@ -85,6 +118,7 @@ class Loop:
         sums: nodes added up over all tokens, each to (width,).
         tiled_tokens: token inputs that lie in the machine's own order.
         tiled_outputs: outputs that nothing but another loop reads, in that order.
+        gaze: at a source, of "attend" and "attend back".
     """
 
     nodes: tuple[Node, ...]
@@ -97,6 +131,7 @@ class Loop:
     sums: tuple[int, ...] = ()
     tiled_tokens: tuple[int, ...] = ()
     tiled_outputs: tuple[int, ...] = ()
+    gaze: Gaze | None = None
 
     def widths(self, output: Block) -> Block:
         """How wide each value of an output is."""
@@ -134,7 +169,8 @@ class Loop:
     @classmethod
     def from_text(cls, text: str) -> Loop:
         """The loop that :meth:`to_text` wrote."""
-        nodes, tokens, sequences, vectors, matrices, states, outputs, *rest = json.loads(text)
+        nodes, tokens, sequences, vectors, matrices, states, outputs, *more = json.loads(text)
+        sums, tiled_tokens, tiled_outputs, gaze = more
         return cls(
             tuple(Node(op, width, tuple(args), *rest) for op, width, args, *rest in nodes),
             tuple(map(tuple, tokens)),
@@ -143,7 +179,10 @@ class Loop:
             tuple(Matrix(tuple(rows), *rest) for rows, *rest in matrices),
             tuple(State(*state) for state in states),
             tuple(map(tuple, outputs)),
-            *map(tuple, rest),
+            tuple(sums),
+            tuple(tiled_tokens),
+            tuple(tiled_outputs),
+            Gaze(*gaze) if gaze else None,
         )
 
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+from penstock.equations.attention import find_attention
 from penstock.equations.functions import FUNCTIONS
-from penstock.equations.loop import Block, Builder, Loop, Matrix, State
+from penstock.equations.loop import Block, Builder, Gaze, Loop, Matrix, Node, State
 from penstock.equations.plan import Plan, Product
-from penstock.equations.program import Slot
+from penstock.equations.program import SOURCE, Slot
 
 __all__ = ["Lowered", "Source", "is_elementwise", "lower", "members"]
 
@@ -104,16 +105,15 @@ class _Lowering:
         self.sequences: dict[int | Slot, int] = {}
         self.vectors: dict[int, int] = {}
         self.products: dict[Product, Matrix] = {}
+        self.attention = find_attention(plan)
+        self.gaze: Gaze | None = None
         self.slots = tuple(slot for slot in plan.program.slots if slot.name != "x")
         self.kept = tuple(sorted(index for index in self._kept(kept) if self.inside[index]))
 
     def run(self) -> Lowered:
         """Build every node that is needed."""
         states = tuple(self._state(slot) for slot in self.slots)
-        outputs = tuple(
-            (self.build.fit(self.value(k), self._width(self.operations[k].shape)),)
-            for k in self.kept
-        )
+        outputs = tuple((self._fitted(k),) for k in self.kept)
         loop = Loop(
             nodes=tuple(self.build.nodes),
             tokens=tuple(self.tokens.values()),
@@ -122,6 +122,7 @@ class _Lowering:
             matrices=tuple(self.products.values()),
             states=states,
             outputs=outputs,
+            gaze=self.gaze,
         )
         return Lowered(
             loop.pruned(),
@@ -169,7 +170,7 @@ class _Lowering:
             if self.plan.stages[index] == "after" and not self.inside[index]
             for arg in operation.args
         }
-        return read | set(kept)
+        return read | set(kept) | ({self.attention.alignment} if self.attention else set())
 
     def _fed_to_products_before(self) -> set[int]:
         """What a product or reduction before the loop needs."""
@@ -215,6 +216,8 @@ class _Lowering:
         operation = self.operations[index]
         if operation.op == "state":
             return self._read(operation.name, operation.delay)
+        if self.attention and index in (self.attention.context, self.attention.alignment):
+            return self._attend(index)
         if operation.op == "matmul":
             return self._multiply(index)
         args = [self.value(arg) for arg in operation.args]
@@ -258,6 +261,24 @@ class _Lowering:
             block=product.members.index(index),
         )
 
+    def _attend(self, index: int) -> int:
+        """What is read of the source, or the share of each of its words."""
+        found = self.attention
+        assert found is not None
+        if index == found.alignment:
+            return self.build.add(Node("shares", 0, (self.value(found.context),)))
+        width = self.sizes[self.operations[found.keys].shape[0]]
+        vector = None if found.vector is None else self.value(found.vector)
+        self.gaze = Gaze(
+            _place(self.sequences, found.keys, 0),
+            _place(self.sequences, found.values, 0),
+            -1 if vector is None else self.build.nodes[vector].source,
+            width,
+            self.sizes[self.operations[found.values].shape[0]],
+        )
+        query = self.build.fit(self.value(found.query), width)
+        return self.build.add(Node("attend", self.gaze.value_width, (query,)))
+
     def _mean(self, row: int) -> int:
         share = self.build.constant(1 / self.build.nodes[row].width)
         return self.build.apply("mul", self.build.reduce("sum", row), share)
@@ -274,6 +295,10 @@ class _Lowering:
         apply = self.build.apply
         shares = apply("exp", apply("sub", row, self.build.reduce("largest", row)))
         return apply("div", shares, self.build.reduce("sum", shares))
+
+    def _fitted(self, index: int) -> int:
+        node, shape = self.value(index), self.operations[index].shape
+        return node if shape == (SOURCE,) else self.build.fit(node, self._width(shape))
 
     def _width(self, shape: tuple[str, ...]) -> int:
         return self.sizes[shape[0]] if shape else 1

@@ -56,10 +56,11 @@ class _Mathematics(Notation):
         raise NotImplementedError
 
     def leaf(self, operation: Operation) -> str | None:
-        """An input, state, weight or noise; None for anything else."""
+        """An input, state, weight, noise or memory; None for anything else."""
         if operation.op in ("input", "state"):
             return self.symbol(operation.name, operation.delay)
-        return self.symbol(operation.name, None) if operation.op in ("weight", "noise") else None
+        is_leaf = operation.op in ("weight", "noise", "memory")
+        return self.symbol(operation.name, None) if is_leaf else None
 
     def sign(self, operation: Operation) -> str:
         """Key of :attr:`signs`; a scalar needs no sign, but a number after it does."""

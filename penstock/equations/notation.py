@@ -63,7 +63,7 @@ class Notation:
             case "input" | "state":
                 delay = f"[t-{operation.delay}]" if operation.delay else ""
                 return operation.name + delay
-            case "weight" | "noise":
+            case "weight" | "noise" | "memory":
                 return operation.name
             case "constant":
                 return write_number(operation.value)

@@ -15,7 +15,7 @@ import warnings
 from penstock.equations.build import Mistake
 from penstock.equations.declare import Declarations
 from penstock.equations.expression import Expressions, check_name
-from penstock.equations.program import Assignment, Program, Weight
+from penstock.equations.program import SOURCE, Assignment, Program, Weight
 from penstock.errors import EquationError
 
 __all__ = ["parse"]
@@ -77,9 +77,12 @@ class _Parser:
             if index is not None:
                 comment = comments.get(statement.end_lineno or 0, "")
                 assignments.append(Assignment(target.id, index, comment))
+        operations = expressions.build.finish()
+        if any(operation.op == "memory" for operation in operations):
+            declared.sizes.setdefault("M", 1.0)
         program = Program(
             name=self._cell,
-            operations=expressions.build.finish(),
+            operations=operations,
             assignments=tuple(assignments),
             weights=self._weights(expressions, declared),
             output=output,
@@ -89,7 +92,7 @@ class _Parser:
             line.targets[0].id: line for line in lines if isinstance(line.targets[0], ast.Name)
         }
         self._check_output(expressions, output, places, statements[-1])
-        self._check_declarations(expressions, declared, program)
+        self._check_declarations(expressions, declared, program, places)
         self._check_fields(program, places)
         self._raise_mistakes()
         return program
@@ -170,10 +173,15 @@ class _Parser:
             )
 
     def _check_declarations(
-        self, expressions: Expressions, declared: Declarations, program: Program
+        self,
+        expressions: Expressions,
+        declared: Declarations,
+        program: Program,
+        places: dict[str, ast.Assign],
     ) -> None:
         for name in expressions.unused():
-            self._mistake(declared.nodes[name], f"{name!r} is declared but never used")
+            if not (name == "M" and program.reads_memory):
+                self._mistake(declared.nodes[name], f"{name!r} is declared but never used")
         for name in declared.initial:
             if name in expressions.assigned:
                 reason = f"{name!r} is assigned below; only a weight has a start value"
@@ -181,6 +189,12 @@ class _Parser:
         for weight in program.weights:
             if weight.fault():
                 self._mistake(declared.nodes[weight.name], f"{weight.name!r}: {weight.fault()}")
+            if SOURCE in weight.shape:
+                self._mistake(
+                    declared.nodes.get(weight.name, places[program.output]),
+                    f"{weight.name!r} would have an entry for each source word; no weight can. "
+                    "Use positions(...) for a vector of a length of its own.",
+                )
 
     def _check_fields(self, program: Program, places: dict[str, ast.Assign]) -> None:
         """Two states must not share a name in the layer's state, as h[t-2] and h_2[t-1] would."""

@@ -128,10 +128,10 @@ def _stages(program: Program) -> tuple[str, ...]:
 def _schedule(program: Program, stages: tuple[str, ...], stage: str) -> tuple[int | Product, ...]:
     items: list[int | Product] = []
     joined: set[int] = set()
-    for index, operation in enumerate(program.operations):
+    for index in range(len(program.operations)):
         if stages[index] != stage or index in joined:
             continue
-        if operation.op == "matmul" and stages[operation.args[0]] == "once" != stage:
+        if _is_product(program, stages, index):
             product = _join(program, stages, index)
             joined.update(product.members)
             items.append(product)
@@ -140,12 +140,19 @@ def _schedule(program: Program, stages: tuple[str, ...], stage: str) -> tuple[in
     return tuple(items)
 
 
+def _is_product(program: Program, stages: tuple[str, ...], index: int) -> bool:
+    """Whether an operation multiplies a matrix made of weights with what they do not make."""
+    matrix = program.operations[index].args[:1]
+    is_fixed = all(stages[arg] == "once" for arg in matrix) and stages[index] != "once"
+    return is_fixed and program.is_product(index)
+
+
 def _join(program: Program, stages: tuple[str, ...], first: int) -> Product:
     operand = program.operations[first].args[1]
     members = tuple(
         index
         for index, operation in enumerate(program.operations)
-        if operation.op == "matmul"
+        if _is_product(program, stages, index)
         and operation.args[1] == operand
         and stages[index] == stages[first]
     )
@@ -191,7 +198,7 @@ def _terms(program: Program, index: int, inner: set[int]) -> list[int]:
 def _sum(operations: list[Operation], terms: list[int]) -> int:
     total = terms[0]
     for term in terms[1:]:
-        shape = operations[total].shape or operations[term].shape
+        shape = max(operations[total].shape, operations[term].shape, key=len)
         operations.append(Operation("add", (total, term), shape=shape))
         total = len(operations) - 1
     return total

@@ -15,10 +15,24 @@ from functools import cached_property
 
 from penstock.errors import ConfigError
 
-__all__ = ["STARTS", "Assignment", "Initial", "Operation", "Program", "Shape", "Slot", "Weight"]
+__all__ = [
+    "SOURCE",
+    "STARTS",
+    "Assignment",
+    "Initial",
+    "Operation",
+    "Program",
+    "Shape",
+    "Slot",
+    "Weight",
+]
 
 Shape = tuple[str, ...]
 """Sizes by name: () a scalar, ("H",) a vector, ("H", "D") a matrix."""
+
+SOURCE = "S"
+"""The size of what has an entry for each source word, known when a sequence is: ("S",) a vector,
+("M", "S") a matrix with a column for each, as :attr:`Program.reads_memory` tells."""
 
 Initial = float | str | tuple[str, float, float] | None
 """Start value: a number, "identity", "orthogonal", ("uniform", low, high); None: the default."""
@@ -32,13 +46,14 @@ class Operation:
     """One value of a step, computed from earlier ones.
 
     Attributes:
-        op: "input", "state", "weight", "constant", "noise", "transpose", "matmul",
+        op: "input", "memory", "state", "weight", "constant", "noise", "transpose", "matmul",
             "add", "sub", "mul", "div", "neg", or the name of a function.
         args: positions of the operands among the program's operations.
         name: of the input, state, weight or noise.
         delay: how many steps ago an input or state is read (0 for this step's input).
         value: of a constant; probability of a random function or of a noise.
-        per: how often a noise is drawn: "sequence", "step" or "weight".
+        per: how often a noise is drawn, "sequence", "step" or "weight"; a memory is one for
+            each "sequence".
         shape: sizes of the value for one sequence.
     """
 
@@ -160,9 +175,22 @@ class Program:
         return self.operations[self.indices[self.output]].shape
 
     @property
+    def reads_memory(self) -> bool:
+        """Whether the equations read ``memory``, the annotations of a source."""
+        return any(operation.op == "memory" for operation in self.operations)
+
+    @property
     def noises(self) -> tuple[Operation, ...]:
         """The masks an engine must be given to run this program."""
         return tuple(op for op in self.operations if op.op == "noise")
+
+    def is_product(self, index: int) -> bool:
+        """Whether an operation is a matrix, not of source words, times a vector."""
+        operation = self.operations[index]
+        if operation.op != "matmul" or len(operation.shape) != 1:
+            return False
+        left = self.operations[operation.args[0]].shape
+        return len(left) == 2 and left[1] != SOURCE
 
     def with_sizes(self, sizes: Mapping[str, float]) -> Program:
         """The same program with other defaults for its extra sizes."""

@@ -36,7 +36,7 @@ def layer_normalised(program: Program) -> Program:
 
     def rewrite(index: int, operation: Operation) -> int:
         product = rewriter.add(operation)
-        if operation.op != "matmul" or len(operation.shape) != 1:
+        if not program.is_product(index):
             return product
         taken = {*program.names, *(gain.name for gain in gains)}
         name = new_name(f"gain_{_matrix_name(program, index)}", taken)

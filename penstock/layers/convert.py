@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
-from penstock.cells.base import CELLS
+from penstock.engines.pytorch import FORMS, Form, form_of
+from penstock.equations.plan import plan
 from penstock.errors import ConfigError
 
 if TYPE_CHECKING:
+    from penstock.layers.direction import Direction
     from penstock.layers.recurrent import Recurrent
 
 __all__ = ["from_torch", "to_torch"]
 
-_CELLS = {
-    "lstm": nn.LSTM,
-    "lstm-forget-bias": nn.LSTM,
-    "lstm-projection": nn.LSTM,
-    "gru-pytorch": nn.GRU,
-    "elman": nn.RNN,
-    "elman-relu": nn.RNN,
-}
-_GATES = {nn.LSTM: ["_i", "_f", "_g", "_o"], nn.GRU: ["_r", "_z", "_n"], nn.RNN: [""]}
-"""Endings of the weights' names in the order in which PyTorch stacks them."""
+_PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+"""PyTorch's names, in the order of :attr:`penstock.engines.pytorch.Form.parts`."""
 
 
 def _cell_name(module: nn.RNNBase) -> str:
@@ -62,7 +56,7 @@ def from_torch(cls: type[Recurrent], module: nn.RNNBase) -> Recurrent:
             ours = layer.weights(index, way)
             for view in ours.values():
                 view.zero_()  # a module with bias=False says nothing of the biases
-            for name, views in _theirs(module, index, way).items():
+            for name, views in _theirs(layer, module, index, way).items():
                 ours[name].copy_(torch.stack(views).sum(0))
     return layer.train(module.training)
 
@@ -78,46 +72,45 @@ def to_torch(layer: Recurrent) -> nn.RNN | nn.LSTM | nn.GRU:
     for index in range(module.num_layers):
         for way in range(layer.directions):
             ours = layer.weights(index, way)
-            for name, views in _theirs(module, index, way).items():
+            for name, views in _theirs(layer, module, index, way).items():
                 views[0].copy_(ours[name])
     return module
 
 
-def _theirs(module: nn.RNNBase, layer: int, way: int) -> dict[str, list[Tensor]]:
+def _form(layer: Recurrent) -> Form | None:
+    return form_of(plan(layer.program))
+
+
+def _theirs(layer: Recurrent, module: nn.RNNBase, index: int, way: int) -> dict[str, list[Tensor]]:
     """Weight name to the parts of PyTorch's parameters whose sum it is."""
-    suffix = f"_l{layer}{'_reverse' if way else ''}"
-    gates = _GATES[type(module)]
+    suffix, form = f"_l{index}{'_reverse' if way else ''}", _form(layer)
+    assert form is not None
     parts: dict[str, list[Tensor]] = {}
-    pairs = [("W", "weight_ih"), ("U", "weight_hh"), ("b", "bias_ih"), ("b", "bias_hh")]
-    for ours, theirs in pairs:
+    for ours, theirs in zip(form.parts, _PARTS, strict=False):
         if not hasattr(module, theirs + suffix):
             continue
-        blocks = getattr(module, theirs + suffix).chunk(len(gates))
-        for gate, block in zip(gates, blocks, strict=True):
-            apart = theirs == "bias_hh" and isinstance(module, nn.GRU) and gate == "_n"
-            parts.setdefault(("q" if apart else ours) + gate, []).append(block)
-    if getattr(module, "proj_size", 0):
-        parts["W_h"] = [getattr(module, "weight_hr" + suffix)]
+        blocks = getattr(module, theirs + suffix).chunk(len(ours))
+        # PyTorch's second bias of a gate adds to the first where the equations have one.
+        for name, first, block in zip(ours, form.parts[2], blocks, strict=False):
+            parts.setdefault(first if name == "0" else name, []).append(block)
     return parts
 
 
 def _module(layer: Recurrent) -> nn.RNN | nn.LSTM | nn.GRU:
-    name, refusal = layer.program.name, "Recurrent.to_torch: PyTorch has no"
-    if name not in _CELLS:
-        raise ConfigError(f"{refusal} cell {name!r}. It has {', '.join(_CELLS)}.")
-    if layer.program.operations != CELLS[name].program().operations:
-        raise ConfigError(f"{refusal} {name} with other equations, such as regularisers.")
+    form, refusal = _form(layer), "Recurrent.to_torch: PyTorch has no"
+    if form is None:
+        has = ", ".join(dict.fromkeys(known.name for known in FORMS))
+        raise ConfigError(
+            f"{refusal} cell with the equations of {layer.program.name!r}, regularisers included. "
+            f"It has {has}."
+        )
     if len(set(layer.hidden_sizes)) > 1:
         raise ConfigError(f"{refusal} layers of different hidden sizes {layer.hidden_sizes}.")
     if layer.learn_state:
         raise ConfigError(f"{refusal} learnt first state. Make the layer without learn_state.")
-    options: dict[str, object] = {}
-    if name == "lstm-projection":
-        options["proj_size"] = layer.stack[0].output_size
-    if name == "elman-relu":
-        options["nonlinearity"] = "relu"
-    weight = layer.stack[0].flat
-    module = _CELLS[name](
+    first = cast("Direction", layer.stack[0])
+    options = {name: first.sizes.get(value, value) for name, value in form.options.items()}
+    module = form.module(
         layer.input_size,
         layer.hidden_sizes[0],
         layer.num_layers,
@@ -125,7 +118,7 @@ def _module(layer: Recurrent) -> nn.RNN | nn.LSTM | nn.GRU:
         dropout=layer.dropout,
         batch_first=layer.batch_first,
         **options,
-    ).to(weight.device, weight.dtype)
+    ).to(first.flat.device, first.flat.dtype)
     for parameter in module.parameters():
         parameter.zero_()
-    return module.train(layer.training)
+    return cast("nn.RNN | nn.LSTM | nn.GRU", module.train(layer.training))

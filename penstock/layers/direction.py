@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
+from collections.abc import Collection, Mapping
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, nn
 
-from penstock.engines import native
-from penstock.engines.choose import Choice, choose
+from penstock.engines.choose import Choice, Engine, choose
 from penstock.engines.noise import draw
 from penstock.engines.stages import Sequence
 from penstock.engines.storage import Layout, Weights
 from penstock.engines.stream import Streamed, streamed
 from penstock.equations import chance
 from penstock.equations.plan import Plan, plan
-from penstock.equations.program import Initial, Program, Slot
+from penstock.equations.program import SOURCE, Initial, Program, Slot
 from penstock.errors import ConfigError
+from penstock.layers.memory import Memory
+from penstock.layers.recompute import run_in_segments
 
 __all__ = ["Direction"]
 
@@ -38,10 +40,11 @@ class Direction(nn.Module):
         hidden_size: int,
         *,
         learn_state: bool = False,
+        recompute: bool = False,
         engine: str = "auto",
     ) -> None:
         super().__init__()
-        self.program, self.engine = program, engine
+        self.program, self.engine, self.recompute = program, engine, recompute
         self.sizes = program.resolve(input_size, hidden_size)
         self._plans: dict[bool, Plan] = {
             False: plan(chance.evaluation(program)),
@@ -55,13 +58,19 @@ class Direction(nn.Module):
                 f"Recurrent: expected sizes that fit in memory, got {self.layout.size:.1e} weights "
                 f"for input_size={input_size}, hidden_size={hidden_size}."
             ) from error
+        if learn_state and any(slot.size == (SOURCE,) for slot in program.slots):
+            raise ConfigError(
+                "Recurrent: expected learn_state=False for a state with an entry for each source "
+                f"word, got learn_state=True for {program.name}."
+            )
         self.learn_state = learn_state
         self._choices: dict[tuple[bool, torch.dtype, torch.device], Choice] = {}
-        if self.choice.engine.name == "native":  # an engine that cannot run this is refused now
-            for made in self._plans.values():
-                native.prepare(made, self.sizes)
+        for made in self._plans.values():  # an engine that cannot run this is refused now
+            self.choice.engine.prepare(made, self.sizes)
         for slot in program.slots if learn_state else ():
-            self.register_parameter(_learnt(slot), nn.Parameter(torch.zeros(self._width(slot))))
+            self.register_parameter(
+                _learnt(slot), nn.Parameter(torch.zeros(_width(slot, self.sizes)))
+            )
         self.reset_parameters()
 
     @cached_property
@@ -82,6 +91,13 @@ class Direction(nn.Module):
             self._choices[key] = choose(self.plan, self.flat, self.engine)
         return self._choices[key]
 
+    def _engine(self, sequence: Sequence, trace: Collection[str]) -> Engine:
+        """The engine for a sequence: one may run the cell, but not with resets or traces."""
+        chosen = self.choice.engine
+        if not chosen.accepts(self.plan, sequence, trace):
+            return chosen
+        return choose(self.plan, self.flat, self.engine, sequence, trace).engine
+
     def weights(self, *, grad: bool = False) -> dict[str, Tensor]:
         """Name to view of every weight, or of its gradient (zeros where there is none yet)."""
         if not grad:
@@ -100,12 +116,13 @@ class Direction(nn.Module):
         for slot in self.program.slots if self.learn_state else ():
             self.get_parameter(_learnt(slot)).zero_()
 
-    def first_state(self, batch: int) -> dict[str, Tensor]:
+    def first_state(self, batch: int, memory: Memory | None = None) -> dict[str, Tensor]:
         """Slot name to the state before any input: learnt, or zeros; (B, size)."""
+        sizes = self._sizes(memory)
         return {
             slot.field: self.get_parameter(_learnt(slot)).expand(batch, -1)
             if self.learn_state
-            else self.flat.new_zeros(batch, self._width(slot))
+            else self.flat.new_zeros(batch, _width(slot, sizes))
             for slot in self.program.slots
         }
 
@@ -116,28 +133,46 @@ class Direction(nn.Module):
         *,
         mask: Tensor | None = None,
         reset: Tensor | None = None,
-        trace: bool = False,
+        memory: Memory | None = None,
+        reverse: bool = False,
+        trace: Collection[str] = (),
     ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-        """Run over (T, B, D); see :func:`penstock.engines.reference.run`."""
+        """Run over (T, B, D); see :func:`penstock.engines.reference.run`.
+
+        A reset before step t parts t-1 from t: in reverse it comes before step t-1.
+        """
         steps, batch = xs.shape[:2]
+        if reset is not None and reverse:
+            reset = torch.cat([reset[1:], torch.zeros_like(reset[:1])])
+        sizes = self._sizes(memory)
         sequence = Sequence(
             xs,
-            self.sizes,
+            sizes,
             state,
-            first=self.first_state(batch) if reset is not None else {},
+            first=self.first_state(batch, memory) if reset is not None else {},
             mask=mask,
             reset=reset,
-            noise=draw(self.plan.program, self.sizes, steps, batch, xs),
+            noise=draw(self.plan.program, sizes, steps, batch, xs),
+            memory=None if memory is None else memory.annotations,
+            reverse=reverse,
         )
         weights = Weights(self.layout, self.flat)
-        return self.choice.engine.run(self.plan, weights, sequence, trace=trace)
+        run = partial(self._engine(sequence, trace).run, self.plan, weights, trace=trace)
+        if self.recompute and torch.is_grad_enabled():
+            return run_in_segments(run, sequence)
+        return run(sequence)
 
     def streamed(self) -> Streamed:
         """This layer ready to take single steps with its present weights."""
         return streamed(self.plan, Weights(self.layout, self.flat.detach()), self.sizes)
 
-    def _width(self, slot: Slot) -> int:
-        return self.sizes[slot.size[0]] if slot.size else 1
+    def _sizes(self, memory: Memory | None) -> dict[str, int]:
+        """Every size by name, that of the source too."""
+        return self.sizes if memory is None else {**self.sizes, SOURCE: memory.steps}
+
+
+def _width(slot: Slot, sizes: Mapping[str, int]) -> int:
+    return sizes[slot.size[0]] if slot.size else 1
 
 
 def _learnt(slot: Slot) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penstock.cells.base import Cell, as_program
-from penstock.engines import native
 from penstock.equations.describe import describe
 from penstock.equations.program import Program
-from penstock.errors import ConfigError, ShapeError
+from penstock.errors import ConfigError, ShapeError, unknown
 from penstock.layers import convert
 from penstock.layers.direction import Direction
+from penstock.layers.memory import Memory
 from penstock.layers.state import State, join, split, state_type
 from penstock.layers.stream import Stream, refusal
 
@@ -35,6 +35,8 @@ class Recurrent(nn.Module):
         dropout: probability of dropping a unit between layers, in [0, 1).
         batch_first: whether sequences are (B, T, D) instead of (T, B, D).
         learn_state: whether the state before the first step is a parameter instead of zero.
+        recompute: whether training keeps states of about sqrt(T) steps only and runs what lies
+            between them again on the way back: less memory, more time.
         sizes: extra sizes of the cell, such as ``{"P": 64}`` for a projection.
         engine: "auto", or an engine by name.
 
@@ -68,6 +70,7 @@ class Recurrent(nn.Module):
         dropout: float = 0.0,
         batch_first: bool = False,
         learn_state: bool = False,
+        recompute: bool = False,
         sizes: Mapping[str, float] | None = None,
         engine: str = "auto",
     ) -> None:
@@ -83,7 +86,14 @@ class Recurrent(nn.Module):
         size = input_size
         for hidden in self.hidden_sizes:
             layer = [
-                Direction(self.program, size, hidden, learn_state=learn_state, engine=engine)
+                Direction(
+                    self.program,
+                    size,
+                    hidden,
+                    learn_state=learn_state,
+                    recompute=recompute,
+                    engine=engine,
+                )
                 for _ in range(self.directions)
             ]
             self.stack.extend(layer)
@@ -109,7 +119,8 @@ class Recurrent(nn.Module):
         *,
         mask: Tensor | None = None,
         reset: Tensor | None = None,
-        trace: bool = False,
+        memory: Memory | None = None,
+        trace: bool | Collection[str] = False,
     ) -> Any:
         """Run over a batch of sequences.
 
@@ -119,7 +130,8 @@ class Recurrent(nn.Module):
             lengths: (B,), real steps of each sequence; the rest is padding at the end.
             mask: instead of lengths, (T, B) as ``xs``: True = real, padding anywhere.
             reset: (T, B) as ``xs``: True = the state starts anew before this step.
-            trace: also give every named value of every step.
+            memory: the source that the equations read as ``memory``.
+            trace: also give every named value of every step, or those with these names.
 
         Returns:
             Outputs, zero at padding; the state after each sequence's last real step; with
@@ -127,6 +139,8 @@ class Recurrent(nn.Module):
             vectors and scalars, zero at padding.
         """
         self._check(xs, lengths, mask, reset)
+        self._check_memory(xs, memory)
+        names = self._traced(trace)
         if self.batch_first:
             xs = xs.transpose(0, 1)
             mask, reset = (a if a is None else a.transpose(0, 1) for a in (mask, reset))
@@ -136,24 +150,27 @@ class Recurrent(nn.Module):
         if mask is not None:
             # Whatever stands in the padding, even NaN, must not reach a gradient.
             xs = xs.masked_fill(~mask[..., None], 0)
-        firsts = [direction.first_state(xs.shape[1]) for direction in self._directions()]
+        firsts = [direction.first_state(xs.shape[1], memory) for direction in self._directions()]
         states = firsts if state is None else split(state, firsts)
-        ys, ends, traces = self._run(xs, states, mask, reset, trace)
+        given = {"mask": mask, "reset": reset, "memory": memory, "trace": names}
+        ys, ends, traces = self._run(xs, states, given)
         end = join(ends, self._state)
         if self.batch_first:
             ys = ys.transpose(0, 1)
             traces = [{n: v.transpose(0, 1) for n, v in one.items()} for one in traces]
         return (ys, end, traces) if trace else (ys, end)
 
-    def step(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    def step(
+        self, x: Tensor, state: State | None = None, *, memory: Memory | None = None
+    ) -> tuple[Tensor, State]:
         """One step of streaming: x (B, D) -> y (B, output size) and the next state."""
         if self.directions == 2:
             raise ConfigError("Recurrent.step: a bidirectional layer needs the whole sequence.")
-        if state is not None and not torch.is_grad_enabled():
+        if state is not None and memory is None and not torch.is_grad_enabled():
             taken = self._take_step(x, state)
             if taken is not None:
                 return taken
-        ys, state = self(x.unsqueeze(1 if self.batch_first else 0), state)
+        ys, state = self(x.unsqueeze(1 if self.batch_first else 0), state, memory=memory)
         return ys[:, 0] if self.batch_first else ys[0], state
 
     def _take_step(self, x: Tensor, state: State) -> tuple[Tensor, State] | None:
@@ -163,7 +180,7 @@ class Recurrent(nn.Module):
             if torch.compiler.is_compiling() or refusal(layers):
                 return None
             self._stream = Stream(layers)
-        return self._stream.step(x, state) if x.dtype == self._stream.dtype else None
+        return self._stream.step(x, state)
 
     def weights(
         self, layer: int = 0, direction: int = 0, *, grad: bool = False
@@ -196,8 +213,10 @@ class Recurrent(nn.Module):
             )
         first = self._directions()[0]
         lines.append(describe(first.plan))
-        if first.choice.engine.name == "native":
-            lines.append(native.describe(first.plan, first.sizes))
+        if first.recompute:
+            lines.append("in training: states of about sqrt(T) steps are kept, the rest run again")
+        if how := first.choice.engine.describe(first.plan, first.sizes):
+            lines.append(how)
         if self.directions == 1:
             reason = refusal(self._directions())
             how = f"by a sequence of one, because {reason}" if reason else "compiled, packed once"
@@ -226,9 +245,7 @@ class Recurrent(nn.Module):
         self,
         xs: Tensor,
         states: list[dict[str, Tensor]],
-        mask: Tensor | None,
-        reset: Tensor | None,
-        trace: bool,
+        given: dict[str, Any],
     ) -> tuple[Tensor, list[dict[str, Tensor]], list[dict[str, Tensor]]]:
         ends, traces = [], []
         outputs: list[Tensor] = []
@@ -237,12 +254,37 @@ class Recurrent(nn.Module):
             if layer and not way:
                 xs = F.dropout(_side_by_side(outputs), self.dropout, self.training)
                 outputs = []
-            run = _backward if way else Direction.__call__
-            ys, end, values = run(direction, xs, states[index], mask=mask, reset=reset, trace=trace)
+            ys, end, values = direction(xs, states[index], reverse=bool(way), **given)
             outputs.append(ys)
             ends.append(end)
             traces.append(values)
         return _side_by_side(outputs), ends, traces
+
+    def _traced(self, trace: bool | Collection[str]) -> Collection[str]:
+        """Names to trace."""
+        names = self.program.indices
+        if isinstance(trace, bool):
+            return names if trace else ()
+        for name in trace:
+            if name not in names:
+                raise unknown("Recurrent", "traced name", name, names)
+        return trace
+
+    def _check_memory(self, xs: Tensor, memory: Memory | None) -> None:
+        if (memory is not None) != self.program.reads_memory:
+            needs = "a memory" if memory is None else "no memory"
+            raise ConfigError(
+                f"Recurrent: expected {needs}: {self.program.name} "
+                f"{'reads' if memory is None else 'does not read'} one."
+            )
+        if memory is None:
+            return
+        batch, width = xs.shape[0 if self.batch_first else 1], self._directions()[0].sizes["M"]
+        if memory.values.shape[1:] != (batch, width):
+            raise ShapeError(
+                f"Recurrent: expected a memory of shape (S, {batch}, {width}), "
+                f"got {tuple(memory.values.shape)}."
+            )
 
     def _check(
         self, xs: Tensor, lengths: Tensor | None, mask: Tensor | None, reset: Tensor | None
@@ -279,26 +321,6 @@ def _check_lengths(lengths: Tensor, steps: int, batch: int) -> None:
             f"Recurrent: expected lengths as a tensor of {batch} whole numbers from 0 to {steps}, "
             f"got {lengths}."
         )
-
-
-def _backward(
-    direction: Direction,
-    xs: Tensor,
-    state: dict[str, Tensor],
-    *,
-    mask: Tensor | None,
-    reset: Tensor | None,
-    trace: bool,
-) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-    """Run from the last step to the first.
-
-    A reset before step t parts t-1 from t, so going backward it comes before step t-1.
-    """
-    if reset is not None:
-        reset = torch.cat([reset[1:], torch.zeros_like(reset[:1])]).flip(0)
-    mask = mask if mask is None else mask.flip(0)
-    ys, end, values = direction(xs.flip(0), state, mask=mask, reset=reset, trace=trace)
-    return ys.flip(0), end, {name: value.flip(0) for name, value in values.items()}
 
 
 def _side_by_side(outputs: list[Tensor]) -> Tensor:

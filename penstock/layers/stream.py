@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -24,8 +25,39 @@ def refusal(layers: Sequence[Direction]) -> str:
     return ""
 
 
+@dataclass(frozen=True)
+class _Layer:
+    """How one layer takes a step of some batch.
+
+    Attributes:
+        step: the compiled step.
+        apart: for each state the bytes from the first layer's to this layer's, unless it is first.
+        width: of its input.
+        out_width: of its output.
+        like: a tensor like its output.
+    """
+
+    step: Callable[..., None]
+    apart: tuple[int, ...]
+    width: int
+    out_width: int
+    like: Tensor
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What fits a batch: the shapes of input and states, and the layers."""
+
+    x: tuple[int, int]
+    states: tuple[tuple[int, int, int], ...]
+    layers: tuple[_Layer, ...]
+
+
 class Stream:
-    """A stack of one-directional layers with the weights as they were when it was made."""
+    """A stack of one-directional layers with the weights as they were when it was made.
+
+    A step takes microseconds: what can be known beforehand is, and a tensor is asked once.
+    """
 
     def __init__(self, layers: Sequence[Direction]) -> None:
         self._made_of = [
@@ -34,8 +66,8 @@ class Stream:
         ]
         self._layers = [layer.streamed() for layer in layers]
         self._state = state_type(tuple(slot.field for slot in self._layers[0].slots))
-        self._widths = list(zip(*(layer.widths for layer in self._layers), strict=True))
-        self._input_size, self.dtype = layers[0].sizes["D"], layers[0].flat.dtype
+        self._dtype = layers[0].flat.dtype
+        self._known = self._batch(1)
 
     def is_current(self) -> bool:
         """Whether the layers still have the same weights and mode."""
@@ -47,30 +79,54 @@ class Stream:
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State] | None:
         """x (B, D) to y (B, output size) and the next state; None if a tensor does not fit."""
-        if x.ndim != 2 or x.shape[1] != self._input_size or len(state) != len(self._widths):
+        x, known = x.contiguous(), self._known
+        if x.shape != known.x and x.ndim:
+            known = self._known = self._batch(len(x))
+        shapes = known.states
+        if not self._fits(x, known.x) or not isinstance(state, tuple) or len(state) != len(shapes):
             return None
-        first: list[list[int]] = [[] for _ in self._layers]
-        last: list[list[int]] = [[] for _ in self._layers]
-        new = []
-        for value, widths in zip(state, self._widths, strict=True):
-            if not self._fits(value, len(x), widths):
+        new, first, last = [], [], []
+        for value, shape in zip(state, shapes, strict=True):
+            if not self._fits(value, shape):
                 return None
             out = torch.empty_like(value)
             new.append(out)
-            here, there = value.data_ptr(), out.data_ptr()
-            stride = len(x) * widths[0] * out.itemsize
-            for number in range(len(widths)):
-                first[number].append(here + number * stride)
-                last[number].append(there + number * stride)
-        y = x if x.is_contiguous() else x.contiguous()
-        for layer, begin, end in zip(self._layers, first, last, strict=True):
-            y = layer.step(y, begin, end)
-        return y, self._state(*new)
+            first.append(value.data_ptr())
+            last.append(out.data_ptr())
+        batch = known.x[0]
+        for layer in known.layers:
+            y = torch.empty_like(layer.like)
+            if apart := layer.apart:
+                begin, end = _moved(first, apart), _moved(last, apart)
+            else:
+                begin, end = first, last
+            layer.step(batch, x.data_ptr(), layer.width, begin, end, y.data_ptr(), layer.out_width)
+            x = y
+        return x, self._state(*new)
 
-    def _fits(self, value: object, batch: int, widths: tuple[int, ...]) -> bool:
+    def _fits(self, value: object, shape: tuple[int, ...]) -> bool:
         return (
             isinstance(value, Tensor)
-            and value.shape == (len(widths), batch, widths[0])
-            and value.dtype == self.dtype
+            and value.shape == shape
+            and value.dtype is self._dtype
             and value.is_contiguous()
+            and value.is_cpu
         )
+
+    def _batch(self, batch: int) -> _Batch:
+        count, columns = (
+            len(self._layers),
+            list(zip(*(m.widths for m in self._layers), strict=True)),
+        )
+        layers = []
+        for number, made in enumerate(self._layers):
+            like = torch.empty(batch, made.output_size, dtype=self._dtype)
+            sizes = [batch * widths[0] * like.itemsize for widths in columns]
+            apart = tuple(number * size for size in sizes if number)
+            layers.append(_Layer(made.stepper.step, apart, made.input_size, made.output_size, like))
+        shapes = tuple((count, batch, widths[0]) for widths in columns)
+        return _Batch((batch, self._layers[0].input_size), shapes, tuple(layers))
+
+
+def _moved(addresses: list[int], apart: tuple[int, ...]) -> list[int]:
+    return [address + offset for address, offset in zip(addresses, apart, strict=True)]

@@ -13,7 +13,7 @@ from penstock.equations.plan import plan
 from tests import naive
 from tests.tolerances import assert_close
 
-__all__ = ["SIZES", "Case"]
+__all__ = ["SIZES", "Case", "assert_same", "small"]
 
 SIZES = {"D": 2, "H": 3, "P": 4}
 
@@ -22,9 +22,18 @@ class Case:
     """A program with random weights, input, first state and masks, in float64."""
 
     def __init__(
-        self, program, *, steps=5, batch=3, hidden=None, padding=False, resets=False, dtype=None
+        self,
+        program,
+        *,
+        steps=5,
+        batch=3,
+        hidden=None,
+        padding=False,
+        resets=False,
+        reverse=False,
+        dtype=None,
     ):
-        self.program, self.dtype = program, dtype or torch.float64
+        self.program, self.dtype, self.reverse = program, dtype or torch.float64, reverse
         sizes = SIZES if hidden is None else {"D": hidden, "H": hidden, "P": hidden}
         self.sizes = program.resolve(sizes["D"], sizes["H"]) | sizes
         self.plan = plan(program)
@@ -33,6 +42,8 @@ class Case:
         self.xs = torch.randn(steps, batch, sizes["D"], dtype=self.dtype)
         self.state, self.first = self.draw_state(), self.draw_state()
         self.mask = torch.rand(steps, batch) > 0.3 if padding else None
+        if padding == "at the end":
+            self.mask = torch.arange(steps)[:, None] < torch.randint(steps + 1, (batch,))
         self.reset = torch.rand(steps, batch) > 0.7 if resets else None
         self.noise = draw(program, self.sizes, steps, batch, self.xs)
 
@@ -41,8 +52,8 @@ class Case:
         batch = self.xs.shape[1]
         return {f: torch.randn(batch, n, dtype=self.dtype) for f, n in widths.items()}
 
-    def run(self, engine=reference, *, trace=True):
-        sequence = Sequence(
+    def sequence(self):
+        return Sequence(
             self.xs,
             self.sizes,
             self.state,
@@ -50,8 +61,13 @@ class Case:
             mask=self.mask,
             reset=self.reset,
             noise=self.noise,
+            reverse=self.reverse,
         )
-        return engine.run(self.plan, Weights(self.layout, self.flat), sequence, trace=trace)
+
+    def run(self, engine=reference, *, trace=True):
+        names = self.program.indices if trace else ()
+        weights = Weights(self.layout, self.flat)
+        return engine.run(self.plan, weights, self.sequence(), trace=names)
 
     def gradients(self, engine, *, trace=False):
         """Outputs and last states, then the gradients of a random sum of them by every input."""
@@ -80,7 +96,7 @@ class Case:
         weights = {name: w.numpy() for name, w in self.layout.views(self.flat).items()}
         state = {name: value[b].numpy() for name, value in self.state.items()}
         outputs, traces = {}, {}
-        for t in range(len(self.xs)):
+        for t in sorted(range(len(self.xs)), reverse=self.reverse):
             if self.reset is not None and self.reset[t, b]:
                 state = {name: value[b].numpy() for name, value in self.first.items()}
             if self.mask is None or self.mask[t, b]:
@@ -109,3 +125,19 @@ class Case:
 
     def rank(self, line):
         return len(self.program.operations[line.index].shape)
+
+
+def small(case):
+    """Weights that keep the values of a case in the range where cells work."""
+    case.flat = case.flat * (0.5 / case.sizes["H"] ** 0.5)
+    return case
+
+
+def assert_same(case, engine, kind="float64", *, trace=False):
+    """An engine and the reference agree on everything that comes out."""
+    expected = case.gradients(reference, trace=trace)
+    actual = case.gradients(engine, trace=trace)
+    assert actual.keys() == expected.keys()
+    for name, value in expected.items():
+        scale = max(1.0, value.abs().max().item() if value.numel() else 1.0)
+        assert_close(actual[name] / scale, value / scale, kind)

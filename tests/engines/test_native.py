@@ -1,4 +1,4 @@
-"""The native engine against the reference: outputs, last states, and every gradient."""
+"""The native engine beyond the table of all engines: random programs, bits, errors, NaN."""
 
 from __future__ import annotations
 
@@ -13,56 +13,22 @@ from penstock.cells import CELLS
 from penstock.engines import machine, native, reference
 from penstock.equations import derivatives, parse
 from penstock.equations.chance import evaluation, training
-from tests.engines.case import Case
+from tests.engines.case import Case, assert_same, small
 from tests.strategies import programs
 from tests.tolerances import assert_close
 
-cells = pytest.mark.parametrize("name", sorted(CELLS))
 
-
-def small(case):
-    """Weights that keep the values of a case in the range where cells work."""
-    case.flat = case.flat * (0.5 / case.sizes["H"] ** 0.5)
-    return case
-
-
-def assert_same(case, kind="float64", *, trace=False):
-    """Both engines agree on everything that comes out."""
-    expected = case.gradients(reference, trace=trace)
-    actual = case.gradients(native, trace=trace)
-    assert actual.keys() == expected.keys()
-    for name, value in expected.items():
-        scale = max(1.0, value.abs().max().item() if value.numel() else 1.0)
-        assert_close(actual[name] / scale, value / scale, kind)
-
-
-@cells
-@pytest.mark.parametrize("padding", [False, True])
-@pytest.mark.parametrize("resets", [False, True])
-def test_every_cell(name, padding, resets):
-    assert_same(Case(CELLS[name].program(), padding=padding, resets=resets))
-
-
-@cells
-@pytest.mark.parametrize(
-    ("hidden", "batch", "steps"), [(1, 1, 1), (7, 3, 2), (16, 33, 2), (17, 1, 101), (200, 3, 2)]
-)
-def test_every_cell_of_any_size_in_float32(name, hidden, batch, steps):
-    case = Case(CELLS[name].program(), hidden=hidden, batch=batch, steps=steps, dtype=torch.float32)
-    assert_same(small(case), "float32 of two engines")
-
-
-@given(programs(), st.booleans(), st.booleans())
+@given(programs(), st.booleans(), st.booleans(), st.booleans())
 @settings(max_examples=200)
-def test_random_program(program, padding, resets):
-    assert_same(Case(program, padding=padding, resets=resets), trace=True)
+def test_random_program(program, padding, resets, reverse):
+    assert_same(Case(program, padding=padding, resets=resets, reverse=reverse), native, trace=True)
 
 
 @given(programs(random=True), st.booleans())
 @settings(max_examples=60)
 def test_random_program_with_masks_of_noise(program, padding):
-    assert_same(Case(training(program), padding=padding))
-    assert_same(Case(evaluation(program), padding=padding))
+    assert_same(Case(training(program), padding=padding), native)
+    assert_same(Case(evaluation(program), padding=padding), native)
 
 
 @pytest.mark.parametrize("name", sorted(CELLS.keys() - {"fastgrnn-low-rank"}))
@@ -77,19 +43,6 @@ def test_same_bits_from_run_to_run_and_for_any_number_of_threads(name):
     for other in runs[1:]:
         for value, expected in zip(other.values(), runs[0].values(), strict=True):
             assert_close(value, expected, "same bits")
-
-
-@pytest.mark.parametrize("name", ["lstm", "gru", "lstm-layernorm", "indrnn"])
-@pytest.mark.parametrize(("steps", "batch"), [(0, 3), (4, 0), (0, 0)])
-def test_nothing_to_do(name, steps, batch):
-    assert_same(Case(CELLS[name].program(), steps=steps, batch=batch))
-    assert_same(Case(CELLS[name].program(), steps=steps, batch=batch, padding=True))
-
-
-def test_all_padding():
-    case = Case(CELLS["lstm"].program(), padding=True)
-    case.mask = torch.zeros_like(case.mask)
-    assert_same(case)
 
 
 def test_nan_stays_in_its_row():
@@ -135,7 +88,7 @@ def test_a_wrong_derivative_is_noticed(op, monkeypatch):
         call = f"{op}(1.5 + square(W @ x))"
     text = f"W: (D, D)\nU: (D, D)\nh: D\nh = tanh({call} + U @ h[t-1])"
     case = Case(parse(text), hidden=4)
-    assert_same(case)
+    assert_same(case, native)
 
     def doubled(way, index, dy):
         return rule(way, index, way.apply("mul", dy, way.number(2.0)))
@@ -143,7 +96,7 @@ def test_a_wrong_derivative_is_noticed(op, monkeypatch):
     monkeypatch.setitem(derivatives.RULES, op, doubled)
     machine.compiled.cache_clear()
     with pytest.raises(AssertionError):
-        assert_same(case)
+        assert_same(case, native)
     machine.compiled.cache_clear()
 
 

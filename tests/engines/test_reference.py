@@ -23,10 +23,10 @@ def test_every_cell_computes_its_operations(name):
     Case(CELLS[name].program()).check()
 
 
-@given(programs(), st.booleans(), st.booleans())
+@given(programs(), st.booleans(), st.booleans(), st.booleans())
 @settings(max_examples=200)
-def test_random_program_computes_its_operations(program, padding, resets):
-    Case(program, padding=padding, resets=resets).check()
+def test_random_program_computes_its_operations(program, padding, resets, reverse):
+    Case(program, padding=padding, resets=resets, reverse=reverse).check()
 
 
 @given(programs(random=True), st.booleans())

@@ -83,7 +83,7 @@ ERRORS = {
     "size twice": ("h: P\nP: size\n¦P: size\nh = W @ x", "'P' is declared twice"),
     "unused": ("¦k: H\nh = W @ x", "'k' is declared but never used"),
     "unused size": ("¦P: size = 4\nh = W @ x", "'P' is declared but never used"),
-    "own size": ("¦D: size = 4\nh = W @ x", "a capital letter, other than D and H"),
+    "own size": ("¦D: size = 4\nh = W @ x", "a capital letter, other than D, H and S"),
     "small size": ("h: P\n¦p: size = 4\nh = W @ x", "an extra size has a name with a capital"),
     "no size": ("h: P\nP: size = ¦0\nh = W @ x", "expected a share of H such as 0.5"),
     "text size": ("h: P\nP: size = ¦many\nh = W @ x", "expected a number"),

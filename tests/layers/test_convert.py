@@ -91,6 +91,12 @@ def test_from_torch_and_back(module, options, stack, kind):
     check_parity(layer.to_torch(), layer, kind)
 
 
+def test_equations_that_pytorch_has_convert_under_any_name():
+    module = Recurrent(f"{CELLS['lstm'].equations}", D, H).to_torch()
+    assert isinstance(module, nn.LSTM)
+    assert isinstance(Recurrent("irnn", D, H).to_torch(), nn.RNN)
+
+
 def test_training_mode_and_dropout_are_kept():
     module = nn.LSTM(D, H, 2, dropout=0.5).eval()
     layer = Recurrent.from_torch(module)
@@ -137,12 +143,15 @@ def test_a_sign_flipped_in_the_equations_is_noticed(module, text):
 
 
 REFUSALS = {
-    "cell": (lambda: Recurrent("mgu", D, H), "PyTorch has no cell 'mgu'."),
-    "equations": (lambda: Recurrent("h = tanh(W @ x)", D, H), "PyTorch has no cell 'cell'."),
+    "cell": (lambda: Recurrent("mgu", D, H), "no cell with the equations of 'mgu'"),
+    "equations": (
+        lambda: Recurrent("h = tanh(W @ x)", D, H),
+        "no cell with the equations of 'cell'",
+    ),
     "hidden sizes": (lambda: Recurrent("lstm", D, [4, 5], 2), "layers of different hidden sizes"),
     "regulariser": (
         lambda: Recurrent(transform.weight_drop(CELLS["lstm"].program(), 0.5), D, H),
-        "lstm with other equations, such as regularisers.",
+        "equations of 'lstm', regularisers included. It has nn.LSTM, nn.LSTM with",
     ),
     "first state": (lambda: Recurrent("gru-pytorch", D, H, learn_state=True), "learnt first state"),
 }

@@ -51,7 +51,7 @@ def output_layer(
 
     Args:
         projection, counts: see :class:`Output`.
-        options: ``tied``, ``classes`` and ``samples``, of which each layer takes its own.
+        options: ``tied``, ``classes``, ``samples``, ``sparse``: each layer takes its own.
 
     Raises:
         ConfigError: there is no such layer, or it cannot share the embedding's matrix.

@@ -21,24 +21,32 @@ LOGITS = 1 << 22
 class _SummedLoss(torch.autograd.Function):
     """Product, log-softmax, cross entropy and their gradient, a block of rows at a time.
 
-    With p = softmax(S h + b) the gradient by the logits is p - onehot(target); it is used
-    at once for the gradients by h, S and b and never kept.
+    With p = softmax(S h + b) the gradient by the logits is p - q, where q is the target's
+    distribution; it is used at once for the gradients by h, S and b and never kept.
     """
 
     @staticmethod
-    def forward(ctx: Any, h: Tensor, matrix: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, h: Tensor, matrix: Tensor, bias: Tensor, targets: Tensor, smoothing: float
+    ) -> Tensor:
         real = targets >= 0
         total = h.new_zeros(())
         wanted = any(ctx.needs_input_grad)
         grads = [torch.zeros_like(tensor) for tensor in (h, matrix, bias)] if wanted else []
+        share = smoothing / len(matrix)
         for rows in _blocks(len(h), len(matrix)):
             logits = torch.addmm(bias, h[rows], matrix.T)
             chosen = targets[rows].clamp(min=0)[:, None]
             log_z = logits.logsumexp(-1, keepdim=True)
-            total += ((log_z - logits.gather(-1, chosen))[:, 0] * real[rows]).sum()
+            reached = (1 - smoothing) * logits.gather(-1, chosen)
+            if smoothing:
+                reached += share * logits.sum(-1, keepdim=True)
+            total += ((log_z - reached)[:, 0] * real[rows]).sum()
             if wanted:
                 p = logits.sub_(log_z).exp_()
-                p.scatter_add_(-1, chosen, torch.full_like(log_z, -1.0))
+                if smoothing:
+                    p -= share
+                p.scatter_add_(-1, chosen, torch.full_like(log_z, smoothing - 1))
                 p *= real[rows, None]
                 torch.mm(p, matrix, out=grads[0][rows])
                 grads[1].addmm_(p.T, h[rows])
@@ -49,7 +57,35 @@ class _SummedLoss(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return (*(saved * grad for saved in ctx.saved_tensors), None)
+        return (*(saved * grad for saved in ctx.saved_tensors), None, None)
+
+
+class _EachLoss(torch.autograd.Function):
+    """The cross entropy of every row; the way back computes the logits again, block by block."""
+
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, matrix: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+        ctx.save_for_backward(h, matrix, bias, targets)
+        losses = h.new_empty(len(h))
+        for rows in _blocks(len(h), len(matrix)):
+            logits = torch.addmm(bias, h[rows], matrix.T)
+            losses[rows] = F.cross_entropy(logits, targets[rows], ignore_index=-1, reduction="none")
+        return losses
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        h, matrix, bias, targets = ctx.saved_tensors
+        grads = [torch.zeros_like(tensor) for tensor in (h, matrix, bias)]
+        for rows in _blocks(len(h), len(matrix)):
+            p = torch.softmax(torch.addmm(bias, h[rows], matrix.T), -1)
+            chosen = targets[rows].clamp(min=0)[:, None]
+            p.scatter_add_(-1, chosen, -torch.ones_like(chosen, dtype=p.dtype))
+            p *= (grad[rows] * (targets[rows] >= 0))[:, None]
+            torch.mm(p, matrix, out=grads[0][rows])
+            grads[1].addmm_(p.T, h[rows])
+            grads[2] += p.sum(0)
+        return (*grads, None)
 
 
 def _blocks(rows: int, vocab_size: int) -> list[slice]:
@@ -59,9 +95,15 @@ def _blocks(rows: int, vocab_size: int) -> list[slice]:
     return [slice(low, high) for low, high in pairwise(cuts) if low < high]
 
 
-def summed_loss(h: Tensor, matrix: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
-    """The summed cross entropy of softmax(matrix h + bias), without all its logits in memory."""
-    total: Tensor = _SummedLoss.apply(h, matrix, bias, targets)
+def summed_loss(
+    h: Tensor, matrix: Tensor, bias: Tensor, targets: Tensor, smoothing: float = 0.0
+) -> Tensor:
+    """The summed cross entropy of softmax(matrix h + bias), without all its logits in memory.
+
+    Args:
+        smoothing: share of a target's probability that is spread over all symbols.
+    """
+    total: Tensor = _SummedLoss.apply(h, matrix, bias, targets, smoothing)
     return total
 
 
@@ -74,6 +116,8 @@ class Softmax(Output):
         projection: width of a linear layer put before S, none when 0.
         tied: the embedding whose matrix (V, E) serves as S too (Press & Wolf 2017; Inan,
             Khosravi & Socher 2017), or None for a matrix of its own.
+        smoothing: share of the target's probability that :meth:`loss` spreads evenly over all
+            symbols (label smoothing: Szegedy et al. 2016, section 7), in [0, 1).
         counts: see :class:`Output`; of no use here.
 
     Shapes:
@@ -92,6 +136,7 @@ class Softmax(Output):
         *,
         projection: int = 0,
         tied: nn.Embedding | None = None,
+        smoothing: float = 0.0,
         counts: Tensor | None = None,
     ) -> None:
         super().__init__(hidden_size, vocab_size, projection=projection, counts=counts)
@@ -101,6 +146,9 @@ class Softmax(Output):
                 f"projection, got embedding={tied.embedding_dim} and {self.width}. "
                 f"Set projection={tied.embedding_dim} or embedding={self.width}."
             )
+        if not 0 <= smoothing < 1:
+            raise ConfigError(f"Softmax: expected smoothing in [0, 1), got smoothing={smoothing}.")
+        self.smoothing = smoothing
         self._tied = (tied,)  # a tuple, so that the embedding's weights are not listed twice
         self.weight = None if tied else nn.Parameter(torch.empty(vocab_size, self.width))
         self.bias = nn.Parameter(torch.zeros(vocab_size))
@@ -123,15 +171,11 @@ class Softmax(Output):
         return torch.log_softmax(self(h), -1)
 
     def losses(self, h: Tensor, targets: Tensor) -> Tensor:
-        """See :meth:`Output.losses`."""
-        blocks = _blocks(max(len(h), 1), self.vocab_size)
-        return torch.cat(
-            [
-                F.cross_entropy(self(h[rows]), targets[rows], ignore_index=-1, reduction="none")
-                for rows in blocks
-            ]
-        )
+        """See :meth:`Output.losses`; no logits are kept for the gradient."""
+        losses: Tensor = _EachLoss.apply(self.projected(h), self.matrix, self.bias, targets)
+        return losses
 
     def loss(self, h: Tensor, targets: Tensor) -> Tensor:
-        """The sum of :meth:`losses`, without the (N, V) matrix in memory: for training."""
-        return summed_loss(self.projected(h), self.matrix, self.bias, targets)
+        """The sum of :meth:`losses`, labels smoothed in training, without all logits in memory."""
+        smoothing = self.smoothing if self.training else 0.0
+        return summed_loss(self.projected(h), self.matrix, self.bias, targets, smoothing)

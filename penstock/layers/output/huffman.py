@@ -31,12 +31,17 @@ class HierarchicalSoftmax(Output):
 
     Args:
         hidden_size, vocab_size, projection, counts: see :class:`Output`.
+        sparse: whether the gradient holds the vectors of the nodes on the way alone.
     """
 
     counted = True
+    takes = frozenset({"sparse"})
 
-    def __init__(self, hidden_size: int, vocab_size: int, **options: Any) -> None:
+    def __init__(
+        self, hidden_size: int, vocab_size: int, *, sparse: bool = False, **options: Any
+    ) -> None:
         super().__init__(hidden_size, vocab_size, **options)
+        self.sparse = sparse
         self.weight = nn.Parameter(torch.empty(vocab_size - 1, self.width))
         self.bias = nn.Parameter(torch.zeros(vocab_size - 1))
         uniform_start(self.weight)
@@ -72,7 +77,8 @@ class HierarchicalSoftmax(Output):
         nodes = paths.nodes[targets.clamp(min=0)].masked_fill(targets[:, None] < 0, -1)
         rows, levels = (nodes >= 0).nonzero(as_tuple=True)
         nodes, signs = nodes[rows, levels], paths.signs[targets[rows], levels]
-        scores = (F.embedding(rows, h) * F.embedding(nodes, self.weight)).sum(-1)
+        vectors = F.embedding(nodes, self.weight, sparse=self.sparse)
+        scores = (F.embedding(rows, h) * vectors).sum(-1)
         scores = scores + self.bias[nodes]
         return h.new_zeros(len(h)).index_add(0, rows, F.softplus(-signs * scores))
 

@@ -41,17 +41,24 @@ class _Sampled(Softmax):
 
     Args:
         samples: K >= 1, drawn anew by each call from q, the counts to the power of 0.75.
+        sparse: whether the gradient holds the vectors of these words alone.
         options: see :class:`Softmax`.
     """
 
     counted = True
-    takes = frozenset({"tied", "samples"})
+    takes = frozenset({"tied", "samples", "sparse"})
 
     def __init__(
-        self, hidden_size: int, vocab_size: int, *, samples: int = 1024, **options: Any
+        self,
+        hidden_size: int,
+        vocab_size: int,
+        *,
+        samples: int = 1024,
+        sparse: bool = False,
+        **options: Any,
     ) -> None:
         super().__init__(hidden_size, vocab_size, **options)
-        self.samples = samples
+        self.samples, self.sparse = samples, sparse
 
     def arrange(self) -> Noise:
         """The distribution of the draws."""
@@ -65,7 +72,8 @@ class _Sampled(Softmax):
         h, targets = self.projected(h)[targets >= 0], targets[targets >= 0]
         draw = self._draw(h.dtype)
         both, n = torch.cat([targets, draw.words]), len(targets)
-        vectors, biases = F.embedding(both, self.matrix), self.bias[both]
+        vectors = F.embedding(both, self.matrix, sparse=self.sparse)
+        biases = self.bias[both]
         of_targets = (h * vectors[:n]).sum(-1) + biases[:n]
         of_words = torch.addmm(biases[n:], h, vectors[n:].T)
         return self.estimate(of_targets, of_words, targets, draw)

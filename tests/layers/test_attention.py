@@ -1,0 +1,210 @@
+"""Attention in any cell's equations: the textbook, engine against engine, and its limits."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from penstock.cells import CELLS
+from penstock.equations import Program, parse, render, transform
+from penstock.errors import ConfigError, EquationError, ShapeError
+from penstock.layers.attention import decoder_program
+from penstock.layers.memory import Memory
+from penstock.layers.recurrent import Recurrent
+
+FORMS = {
+    "before": {},
+    "conditional": {"form": "conditional"},
+    "dot": {"attention": "dot"},
+    "fed": {"form": "after", "feeding": True, "layers": 2, "attention": "general"},
+    "after": {"form": "after"},
+}
+LOOKS_FURTHER_BACK = {"taugru"}
+
+
+def run(
+    layer: Recurrent, xs: Tensor, memory: Tensor, words: Tensor | None, **options: Tensor | None
+) -> list[Tensor]:
+    """Outputs, states, traces and every gradient."""
+    xs, memory = xs.clone().requires_grad_(), memory.clone().requires_grad_()
+    layer.zero_grad()
+    kept = Memory(memory, words)
+    ys, state, (trace,) = layer(xs, memory=kept, trace=["alignment", "context"], **options)
+    found = [ys, *state, trace["alignment"], trace["context"]]
+    generator = torch.Generator().manual_seed(2)
+    directions = [torch.randn(v.shape, generator=generator, dtype=v.dtype) for v in found]
+    sum((value * to).sum() for value, to in zip(found, directions, strict=True)).backward()
+    return [*found, xs.grad, memory.grad, layer.stack[0].flat.grad]
+
+
+def pair(program: Program, dtype: torch.dtype, width: int) -> tuple[Recurrent, Recurrent]:
+    """The same layer on the native engine and on the reference engine."""
+    made = [
+        Recurrent(program, 3, width, sizes={"M": width}, engine=engine).to(dtype)
+        for engine in ("native", "reference")
+    ]
+    made[1].load_state_dict(made[0].state_dict())
+    return made[0], made[1]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_native_is_reference_with_every_cell(cell: str, form: str) -> None:
+    if form == "conditional" and cell in LOOKS_FURTHER_BACK:
+        pytest.skip("the cell looks further back than one step")
+    torch.manual_seed(1)
+    program = decoder_program(cell, **FORMS[form])
+    assert parse(render.text(program), program.name) == program
+    native, reference = pair(program, torch.float64, 6)
+    xs, memory = torch.randn(4, 3, 3).double(), torch.randn(5, 3, 6).double()
+    words, lengths = torch.tensor([5, 0, 2]), torch.tensor([3, 4, 0])
+    found, wanted = (
+        run(layer, xs, memory, words, lengths=lengths) for layer in (native, reference)
+    )
+    for ours, theirs in zip(found, wanted, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("batch", "steps", "words", "width"), [(1, 1, 1, 1), (33, 7, 20, 17), (3, 2, 3, 200)]
+)
+@pytest.mark.parametrize("attention", ["additive", "dot", "general"])
+def test_native_is_reference_at_odd_sizes_in_float32(
+    attention: str, batch: int, steps: int, words: int, width: int
+) -> None:
+    torch.manual_seed(1)
+    native, reference = pair(decoder_program("gru", attention), torch.float32, width)
+    xs, memory = torch.randn(steps, batch, 3), torch.randn(words, batch, width) / width**0.5
+    reset = torch.rand(steps, batch) < 0.3
+    for lengths in (None, torch.randint(0, words + 1, (batch,))):
+        found, wanted = (
+            run(layer, xs, memory, lengths, reset=reset) for layer in (native, reference)
+        )
+        for ours, theirs in zip(found, wanted, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=2e-4, atol=2e-4)
+
+
+def test_same_bits_for_one_and_two_threads() -> None:
+    torch.manual_seed(1)
+    layer = Recurrent(decoder_program("lstm", form="conditional"), 3, 40, sizes={"M": 64})
+    xs, memory, words = torch.randn(5, 50, 3), torch.randn(9, 50, 64), torch.randint(0, 10, (50,))
+    threads, found = torch.get_num_threads(), []
+    try:
+        for number in (1, 2, 1):
+            torch.set_num_threads(number)
+            found.append(run(layer, xs, memory, words))
+    finally:
+        torch.set_num_threads(threads)
+    for other in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
+
+
+def test_textbook_of_bahdanau() -> None:
+    torch.manual_seed(1)
+    layer = Recurrent(decoder_program("h = tanh(W @ x + U @ h[t-1] + b)"), 3, 4, sizes={"M": 5})
+    layer = layer.double()
+    xs, memory = torch.randn(3, 2, 3).double(), torch.randn(6, 2, 5).double()
+    words, w = [6, 4], layer.weights()
+    ys, _, (trace,) = layer(xs, memory=Memory(memory, torch.tensor(words)), trace=["alignment"])
+    for row, count in enumerate(words):
+        h, annotations = torch.zeros(4).double(), memory[:count, row]
+        for step in range(3):
+            energies = torch.tanh(w["W_a"] @ h + annotations @ w["U_a"].T) @ w["v_a"]
+            shares = torch.softmax(energies, 0)
+            context = shares @ annotations
+            h = torch.tanh(w["W"] @ xs[step, row] + w["C"] @ context + w["U"] @ h + w["b"])
+            torch.testing.assert_close(ys[step, row], h)
+            torch.testing.assert_close(trace["alignment"][step, row, :count], shares)
+            assert not trace["alignment"][step, row, count:].any()
+
+
+def test_gradients_by_finite_differences_and_twice() -> None:
+    torch.manual_seed(1)
+    layer = Recurrent(decoder_program("gru"), 2, 3, sizes={"M": 4}).double()
+    xs = torch.randn(2, 2, 2, dtype=torch.float64, requires_grad=True)
+    memory = torch.randn(3, 2, 4, dtype=torch.float64, requires_grad=True)
+
+    def outputs(xs: Tensor, memory: Tensor) -> Tensor:
+        kept = Memory(memory, torch.tensor([3, 1]))
+        ys: Tensor = layer(xs, memory=kept)[0]
+        return ys
+
+    assert torch.autograd.gradcheck(outputs, (xs, memory))
+    assert torch.autograd.gradgradcheck(outputs, (xs, memory))
+
+
+def test_steps_are_the_sequence_and_padding_does_not_matter() -> None:
+    torch.manual_seed(1)
+    layer = Recurrent(decoder_program("lstm", form="conditional"), 3, 6, sizes={"M": 4})
+    xs, values, words = torch.randn(4, 3, 3), torch.randn(5, 3, 4), torch.tensor([5, 2, 0])
+    memory = Memory(values, words)
+    ys, state = layer(xs, memory=memory)
+    nan = values.masked_fill(torch.arange(5)[:, None, None] >= words[:, None], torch.nan)
+    assert torch.equal(layer(xs, memory=Memory(nan, words))[0], ys)
+    now = None
+    for x, y in zip(xs, ys, strict=True):
+        out, now = layer.step(x, now, memory=memory)
+        torch.testing.assert_close(out, y)
+    torch.testing.assert_close(now, state)
+    rows = torch.tensor([2, 0, 0])
+    picked = layer(xs[:, rows], memory=memory.select(rows))[0]
+    torch.testing.assert_close(picked, ys[:, rows])
+
+
+def test_regularisers_apply() -> None:
+    program = transform.layer_normalised(decoder_program("gru"))
+    program = transform.variational_dropout(program, inputs=0.1, states=0.2)
+    layer = Recurrent(program, 3, 6, sizes={"M": 4}, engine="native")
+    ys, _ = layer(torch.randn(4, 2, 3), memory=Memory(torch.randn(5, 2, 4)))
+    ys.sum().backward()
+    assert layer.stack[0].flat.grad.isfinite().all()
+
+
+def test_coverage_runs_on_the_reference_engine_and_says_why() -> None:
+    program = decoder_program("gru", coverage=True)
+    layer = Recurrent(program, 3, 4, sizes={"M": 5})
+    assert "its state coverage has an entry for each source word" in layer.plan()
+    memory = Memory(torch.randn(6, 2, 5), torch.tensor([6, 3]))
+    _, state, (trace,) = layer(torch.randn(3, 2, 3), memory=memory, trace=["alignment"])
+    torch.testing.assert_close(state.coverage[0], trace["alignment"].sum(0))
+    with pytest.raises(ConfigError, match="entry for each source word"):
+        Recurrent(program, 3, 4, sizes={"M": 5}, engine="native")
+    with pytest.raises(ConfigError, match="learn_state=False"):
+        Recurrent(program, 3, 4, sizes={"M": 5}, learn_state=True)
+
+
+def test_location_attention_tells_positions_apart() -> None:
+    layer = Recurrent(decoder_program("gru", "location"), 3, 4, sizes={"M": 5, "L": 2})
+    memory = Memory(torch.randn(6, 2, 5), torch.tensor([6, 1]))
+    _, _, (trace,) = layer(torch.randn(3, 2, 3), memory=memory, trace=["alignment"])
+    assert trace["alignment"][:, 0, 2:].max() < 1e-6
+    torch.testing.assert_close(trace["alignment"][:, 1, 0], torch.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"attention": "aditive"}, "Did you mean 'additive'"),
+        ({"form": "behind"}, "unknown form"),
+        ({"feeding": True}, "expected form='after' with feeding"),
+        ({"coverage": True, "attention": "dot"}, "expected attention='additive' with coverage"),
+        ({"layers": 0}, "expected layers >= 1"),
+        ({"form": "conditional", "second": "lstm"}, "two cells with the same states"),
+    ],
+)
+def test_options_that_do_not_go_together(options: dict[str, object], message: str) -> None:
+    with pytest.raises((ConfigError, EquationError), match=message):
+        decoder_program("gru", **options)
+
+
+def test_a_memory_is_given_where_it_is_read_and_nowhere_else() -> None:
+    reading = Recurrent(decoder_program("gru"), 3, 4, sizes={"M": 5})
+    with pytest.raises(ConfigError, match="expected a memory"):
+        reading(torch.zeros(2, 1, 3))
+    with pytest.raises(ConfigError, match="expected no memory"):
+        Recurrent("gru", 3, 4)(torch.zeros(2, 1, 3), memory=Memory(torch.zeros(2, 1, 5)))
+    with pytest.raises(ShapeError, match=r"expected a memory of shape \(S, 1, 5\)"):
+        reading(torch.zeros(2, 1, 3), memory=Memory(torch.zeros(2, 1, 4)))
+    with pytest.raises(ShapeError, match="Memory: expected values"):
+        Memory(torch.zeros(2, 3), None)
