@@ -58,11 +58,6 @@ inline void soften(T* energies, int64_t count) {
     for (int64_t s = 0; s < count; ++s) energies[s] /= sum;
 }
 
-template <class T>
-int64_t Run<T>::words(int64_t b) const {
-    return tensors_.words ? tensors_.words[b] : tensors_.source_steps;
-}
-
 // Token n of row b reads the source.
 template <class T>
 void Run<T>::attend(int64_t n, int64_t b) {
@@ -70,8 +65,8 @@ void Run<T>::attend(int64_t n, int64_t b) {
     const int64_t count = words(b), all = tensors_.source_steps;
     const int64_t A = gaze.key_width, M = gaze.value_width;
     const T* query = temps_[gaze.operand].row(b);
-    const T* keys = tensors_.sequences[gaze.keys] + b * all * A;
-    const T* values = tensors_.sequences[gaze.values] + b * all * M;
+    const T* keys = tensors_.sequences[gaze.keys] + source(b) * all * A;
+    const T* values = tensors_.sequences[gaze.values] + source(b) * all * M;
     const T* v = gaze.vector < 0 ? nullptr : tensors_.vectors[gaze.vector];
     T* shares = tensors_.outputs[gaze.shares] + n * all;
     for (int64_t s = 0; s < count; ++s) {

@@ -185,7 +185,10 @@ class Run {
         }
     }
 
-    int64_t words(int64_t b) const;
+    int64_t source(int64_t b) const { return tensors_.source_rows ? tensors_.source_rows[b] : b; }
+    int64_t words(int64_t b) const {
+        return tensors_.words ? tensors_.words[source(b)] : tensors_.source_steps;
+    }
     void attend(int64_t n, int64_t b);
     void attend_back(int64_t n, int64_t b, T* slopes);
 

@@ -138,6 +138,7 @@ class Machine {
                 reinterpret_cast<const bool*>(resets),
                 source_steps,
                 reinterpret_cast<const int64_t*>(words),
+                nullptr,
                 reinterpret_cast<T*>(d_keys),
                 reinterpret_cast<T*>(d_values),
                 reinterpret_cast<T*>(d_vector),
@@ -182,26 +183,49 @@ class Stepper {
     // One token of width `width` to one output of width `out_width`, for every row.
     void step(int64_t batch, Address x, int64_t width, const Addresses& first,
               const Addresses& last, Address out, int64_t out_width) const {
+        run(batch, x, width, first, last, {out}, {out_width}, {}, {}, 1);
+    }
+
+    // The same with a source to look at: sequences of `words` at most, and which is each row's.
+    void look(int64_t batch, Address x, int64_t width, const Addresses& first,
+              const Addresses& last, const Addresses& outs, const std::vector<int64_t>& out_widths,
+              const Addresses& sequences, int64_t steps, Address words, Address rows,
+              int threads) const {
+        run(batch, x, width, first, last, outs, out_widths, sequences, {steps, words, rows}, threads);
+    }
+
+  private:
+    struct Source {
+        int64_t steps;
+        Address words, rows;
+    };
+
+    void run(int64_t batch, Address x, int64_t width, const Addresses& first, const Addresses& last,
+             const Addresses& outs, const std::vector<int64_t>& out_widths,
+             const Addresses& sequences, Source source, int threads) const {
         auto stepping = [&](auto zero, auto function) {
             using T = decltype(zero);
             Tensors<T> tensors{};
             tensors.steps = 1;
             tensors.batch = batch;
+            tensors.source_steps = source.steps;
+            tensors.words = reinterpret_cast<const int64_t*>(source.words);
+            tensors.source_rows = reinterpret_cast<const int64_t*>(source.rows);
             tensors.tokens = {reinterpret_cast<const T*>(x)};
             tensors.token_widths = {width};
+            tensors.sequences = pointers<T>(sequences);
             tensors.vectors = pointers<T>(vectors_);
             tensors.panels = pointers<T>(panels_);
             tensors.first = pointers<T>(first);
             tensors.last = pointers<T, T*>(last);
-            tensors.outputs = {reinterpret_cast<T*>(out)};
-            tensors.output_widths = {out_width};
-            function(machine_.program(), tensors, 1);
+            tensors.outputs = pointers<T, T*>(outs);
+            tensors.output_widths = out_widths;
+            function(machine_.program(), tensors, threads);
         };
         is_double_ ? stepping(0.0, machine_.table().of_double.run)
                    : stepping(0.0f, machine_.table().of_float.run);
     }
 
-  private:
     const Machine& machine_;
     const Addresses vectors_, panels_;
     const bool is_double_;
@@ -232,5 +256,6 @@ NB_MODULE(_native, m) {
     nb::class_<Stepper>(m, "Stepper")
         .def(nb::init<const Machine&, penstock::Addresses, penstock::Addresses, bool>(),
              nb::keep_alive<1, 2>())
-        .def("step", &Stepper::step);
+        .def("step", &Stepper::step)
+        .def("look", &Stepper::look);
 }

@@ -94,7 +94,8 @@ struct Tensors {
     const int64_t* rows;     // (N,) the row of each token
     const bool* resets;      // (N,) or none
     int64_t source_steps;    // words of the longest source
-    const int64_t* words;    // (batch,) words of each source, or none: all are as long
+    const int64_t* words;    // (sources,) words of each source, or none: all are as long
+    const int64_t* source_rows;       // (batch,) the source of each row, or none: its own
     T *d_keys, *d_values, *d_vector;  // gradients to add to; the last (batch, key width)
     std::vector<const T*> tokens, sequences, vectors, panels, first;
     std::vector<int64_t> token_widths, output_widths;

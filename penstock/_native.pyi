@@ -43,3 +43,6 @@ class Stepper:
         out_width: int,
     ) -> None:
         """One token for every row; tensors are given by address."""
+
+    def look(self, *arguments: object) -> None:
+        """The same with sources to look at."""

@@ -97,7 +97,10 @@ def _known() -> dict[tuple[Operation, ...], Form]:
 
 def form_of(plan: Plan) -> Form | None:
     """The operation of PyTorch that computes a program, if there is one."""
-    return _known().get(plan.program.operations)
+    if "form" not in plan.notes:
+        plan.notes["form"] = _known().get(plan.program.operations)
+    found: Form | None = plan.notes["form"]
+    return found
 
 
 def supports(plan: Plan, _: Tensor) -> str:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from penstock._native import Stepper
+from penstock.engines.attention import Annotations
 from penstock.engines.machine import Compiled, compiled
 from penstock.engines.stages import Sequence as Inputs
 from penstock.engines.stages import Stages
 from penstock.engines.storage import Weights
+from penstock.equations.attention import refusal
 from penstock.equations.lower import lower
 from penstock.equations.plan import Plan
-from penstock.equations.program import Slot
+from penstock.equations.program import SOURCE, Slot
 
 __all__ = ["Streamed", "streamed", "supports"]
 
@@ -26,7 +28,7 @@ def supports(plan: Plan) -> str:
         return "its random functions draw masks"
     if any(slot.name == "x" for slot in plan.program.slots):
         return "it reads earlier inputs"
-    return ""
+    return refusal(plan)
 
 
 @dataclass(frozen=True)
@@ -38,35 +40,53 @@ class Streamed:
         slots: of the states it carries.
         widths: of the states.
         input_size: D.
-        output_size: width of the output.
+        output: name of the cell's output.
+        outputs: names of all that a step gives; None: the alignment that no one asked for.
+        output_widths: of these; 0: as many as the source has words.
         kept: tensors the stepper reads by address.
+        annotated: what it reads of a source, made once for all steps.
     """
 
     stepper: Stepper
     slots: tuple[Slot, ...]
     widths: tuple[int, ...]
     input_size: int
-    output_size: int
+    output: str
+    outputs: tuple[str | None, ...]
+    output_widths: tuple[int, ...]
     kept: tuple[Tensor, ...]
+    annotated: Callable[[Annotations], list[Tensor]]
 
-    def step(self, x: Tensor, first: Sequence[int], last: Sequence[int]) -> Tensor:
-        """Take a step: x (B, D) to y (B, output size); states are read and written by address."""
-        y = x.new_empty(x.shape[0], self.output_size)
-        self.stepper.step(
-            x.shape[0], x.data_ptr(), self.input_size, first, last, y.data_ptr(), self.output_size
-        )
-        return y
+    @property
+    def output_size(self) -> int:
+        """Width of the cell's output."""
+        return self.output_widths[self.outputs.index(self.output)]
 
 
 @torch.no_grad()
-def streamed(plan: Plan, weights: Weights, sizes: dict[str, int]) -> Streamed:
+def streamed(
+    plan: Plan, weights: Weights, sizes: Mapping[str, int], trace: Collection[str] = ()
+) -> Streamed:
     """Prepare a layer to take steps with the weights as they are now."""
-    output = plan.program.indices[plan.program.output]
-    lowered = lower(plan, sizes, (output,), whole=True)
+    indices = plan.program.indices
+    names = {indices[name]: name for name in (*trace, plan.program.output)}
+    lowered = lower(plan, sizes, names, whole=True)
     made: Compiled = compiled(lowered.loop.to_text())
     nothing = weights.flat.new_zeros(0, 0, sizes["D"])
-    stages = Stages(plan, weights, Inputs(nothing, sizes, {}), trace=())
-    stages.compute(stages.items("once"), stages.values)
+
+    def before(memory: Annotations | None) -> Stages:
+        of_all = sizes if memory is None else {**sizes, SOURCE: memory.values.shape[1]}
+        stages = Stages(plan, weights, Inputs(nothing, of_all, {}, memory=memory), trace=())
+        known = plan.per_sequence if memory is None else ()
+        stages.compute([i for i in stages.items("once") if i not in known], stages.values)
+        return stages
+
+    @torch.no_grad()
+    def annotated(memory: Annotations) -> list[Tensor]:
+        values = before(memory).values
+        return [values[index].contiguous() for index in lowered.sequences if index in values]
+
+    stages = before(None)
     vectors = [stages.values[index].reshape(-1).contiguous() for index in lowered.vectors]
     packed = made.pack([stages.stack(product)[0] for product in lowered.products])
     stepper = Stepper(
@@ -76,6 +96,15 @@ def streamed(plan: Plan, weights: Weights, sizes: dict[str, int]) -> Streamed:
         weights.flat.dtype == torch.float64,
     )
     widths = tuple(state.width for state in lowered.loop.states)
+    outputs = tuple(names.get(index) for index in lowered.kept)
     return Streamed(
-        stepper, lowered.slots, widths, sizes["D"], made.output_widths[0], (*vectors, *packed)
+        stepper,
+        lowered.slots,
+        widths,
+        sizes["D"],
+        plan.program.output,
+        outputs,
+        tuple(made.output_widths),
+        (*vectors, *packed),
+        annotated,
     )

@@ -162,9 +162,9 @@ class Direction(nn.Module):
             return run_in_segments(run, sequence)
         return run(sequence)
 
-    def streamed(self) -> Streamed:
+    def streamed(self, trace: Collection[str] = ()) -> Streamed:
         """This layer ready to take single steps with its present weights."""
-        return streamed(self.plan, Weights(self.layout, self.flat.detach()), self.sizes)
+        return streamed(self.plan, Weights(self.layout, self.flat.detach()), self.sizes, trace)
 
     def _sizes(self, memory: Memory | None) -> dict[str, int]:
         """Every size by name, that of the source too."""

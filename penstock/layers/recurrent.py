@@ -15,6 +15,7 @@ from penstock.equations.program import Program
 from penstock.errors import ConfigError, ShapeError, unknown
 from penstock.layers import convert
 from penstock.layers.direction import Direction
+from penstock.layers.looking import LookingStream
 from penstock.layers.memory import Memory
 from penstock.layers.state import State, join, split, state_type
 from penstock.layers.stream import Stream, refusal
@@ -101,10 +102,11 @@ class Recurrent(nn.Module):
         self.output_size = size
         self._state = state_type(tuple(slot.field for slot in self.program.slots))
         self._stream: Stream | None = None
+        self._looking: dict[tuple[str, ...], LookingStream] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but what belongs to this process."""
-        return {**super().__getstate__(), "_stream": None, "_state": None}
+        return {**super().__getstate__(), "_stream": None, "_looking": {}, "_state": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Back from :meth:`__getstate__`."""
@@ -161,17 +163,46 @@ class Recurrent(nn.Module):
         return (ys, end, traces) if trace else (ys, end)
 
     def step(
-        self, x: Tensor, state: State | None = None, *, memory: Memory | None = None
-    ) -> tuple[Tensor, State]:
-        """One step of streaming: x (B, D) -> y (B, output size) and the next state."""
+        self,
+        x: Tensor,
+        state: State | None = None,
+        *,
+        memory: Memory | None = None,
+        trace: Collection[str] = (),
+    ) -> Any:
+        """One step of streaming: x (B, D) -> y (B, output size) and the next state.
+
+        With names in ``trace`` also their values (B, size), a dict for each layer.
+        """
         if self.directions == 2:
             raise ConfigError("Recurrent.step: a bidirectional layer needs the whole sequence.")
-        if state is not None and memory is None and not torch.is_grad_enabled():
-            taken = self._take_step(x, state)
+        if state is not None and not torch.is_grad_enabled():
+            if memory is not None:
+                taken = self._look(x, state, memory, trace)
+            else:
+                taken = None if trace else self._take_step(x, state)
             if taken is not None:
                 return taken
-        ys, state = self(x.unsqueeze(1 if self.batch_first else 0), state, memory=memory)
-        return ys[:, 0] if self.batch_first else ys[0], state
+        time = 1 if self.batch_first else 0
+        ys, state, *traces = self(x.unsqueeze(time), state, memory=memory, trace=trace)
+        y = ys.select(time, 0)
+        if not trace:
+            return y, state
+        return y, state, [{n: v.select(time, 0) for n, v in one.items()} for one in traces[0]]
+
+    def _look(
+        self, x: Tensor, state: State, memory: Memory, trace: Collection[str]
+    ) -> tuple[Any, ...] | None:
+        """A step that looks at a source in compiled code, or None where it cannot be taken."""
+        self._check_memory(x.unsqueeze(1 if self.batch_first else 0), memory)
+        names, layers = tuple(self._traced(trace)), self._directions()
+        known = self._looking.get(names)
+        if known is None or not known.is_current():
+            if refusal(layers) or x.dtype != layers[0].flat.dtype:
+                return None
+            known = self._looking[names] = LookingStream(layers, names)
+        y, state, traces = known.step(x, state, memory)
+        return (y, state, traces) if trace else (y, state)
 
     def _take_step(self, x: Tensor, state: State) -> tuple[Tensor, State] | None:
         """A step in compiled code, or None where it cannot be taken there."""
@@ -280,10 +311,11 @@ class Recurrent(nn.Module):
         if memory is None:
             return
         batch, width = xs.shape[0 if self.batch_first else 1], self._directions()[0].sizes["M"]
-        if memory.values.shape[1:] != (batch, width):
+        got = memory.batch, memory.values.shape[2]
+        if got != (batch, width):
             raise ShapeError(
                 f"Recurrent: expected a memory of shape (S, {batch}, {width}), "
-                f"got {tuple(memory.values.shape)}."
+                f"got ({memory.steps}, {got[0]}, {got[1]})."
             )
 
     def _check(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from penstock.engines import stream
 from penstock.layers.direction import Direction
 from penstock.layers.state import State, state_type
 
-__all__ = ["Stream", "refusal"]
+__all__ = ["Packed", "Stream", "refusal"]
 
 
 def refusal(layers: Sequence[Direction]) -> str:
@@ -46,28 +46,24 @@ class _Layer:
 
 @dataclass(frozen=True)
 class _Batch:
-    """What fits a batch: the shapes of input and states, and the layers."""
+    """What fits a batch: the shapes of the input and of every state, and the layers."""
 
     x: tuple[int, int]
     states: tuple[tuple[int, int, int], ...]
     layers: tuple[_Layer, ...]
 
 
-class Stream:
-    """A stack of one-directional layers with the weights as they were when it was made.
+class Packed:
+    """A stack of one-directional layers with the weights as they were when it was made."""
 
-    A step takes microseconds: what can be known beforehand is, and a tensor is asked once.
-    """
-
-    def __init__(self, layers: Sequence[Direction]) -> None:
+    def __init__(self, layers: Sequence[Direction], trace: Collection[str] = ()) -> None:
         self._made_of = [
             (layer, layer.flat, layer.flat._version, layer.flat.data_ptr(), layer.training)
             for layer in layers
         ]
-        self._layers = [layer.streamed() for layer in layers]
+        self._layers = [layer.streamed(trace) for layer in layers]
         self._state = state_type(tuple(slot.field for slot in self._layers[0].slots))
         self._dtype = layers[0].flat.dtype
-        self._known = self._batch(1)
 
     def is_current(self) -> bool:
         """Whether the layers still have the same weights and mode."""
@@ -77,17 +73,30 @@ class Stream:
                 return False
         return True
 
+
+class Stream(Packed):
+    """Steps of a stack.
+
+    A step takes microseconds: what can be known beforehand is, and a tensor is asked once.
+    """
+
+    def __init__(self, layers: Sequence[Direction]) -> None:
+        super().__init__(layers)
+        self._known = self._batch(1)
+
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State] | None:
         """x (B, D) to y (B, output size) and the next state; None if a tensor does not fit."""
-        x, known = x.contiguous(), self._known
+        if not isinstance(state, tuple) or len(state) != len(self._state._fields):
+            return None
+        x, known, dtype = x.contiguous(), self._known, self._dtype
         if x.shape != known.x and x.ndim:
             known = self._known = self._batch(len(x))
-        shapes = known.states
-        if not self._fits(x, known.x) or not isinstance(state, tuple) or len(state) != len(shapes):
+        if x.shape != known.x or x.dtype is not dtype or not x.is_cpu:
             return None
         new, first, last = [], [], []
-        for value, shape in zip(state, shapes, strict=True):
-            if not self._fits(value, shape):
+        for value, shape in zip(state, known.states, strict=True):
+            is_known = isinstance(value, Tensor) and value.shape == shape and value.dtype is dtype
+            if not (is_known and value.is_contiguous() and value.is_cpu):
                 return None
             out = torch.empty_like(value)
             new.append(out)
@@ -100,32 +109,22 @@ class Stream:
                 begin, end = _moved(first, apart), _moved(last, apart)
             else:
                 begin, end = first, last
-            layer.step(batch, x.data_ptr(), layer.width, begin, end, y.data_ptr(), layer.out_width)
+            address = x.data_ptr()
+            layer.step(batch, address, layer.width, begin, end, y.data_ptr(), layer.out_width)
             x = y
         return x, self._state(*new)
 
-    def _fits(self, value: object, shape: tuple[int, ...]) -> bool:
-        return (
-            isinstance(value, Tensor)
-            and value.shape == shape
-            and value.dtype is self._dtype
-            and value.is_contiguous()
-            and value.is_cpu
-        )
-
     def _batch(self, batch: int) -> _Batch:
-        count, columns = (
-            len(self._layers),
-            list(zip(*(m.widths for m in self._layers), strict=True)),
-        )
+        count = len(self._layers)
+        columns = list(zip(*(made.widths for made in self._layers), strict=True))
         layers = []
         for number, made in enumerate(self._layers):
             like = torch.empty(batch, made.output_size, dtype=self._dtype)
             sizes = [batch * widths[0] * like.itemsize for widths in columns]
             apart = tuple(number * size for size in sizes if number)
             layers.append(_Layer(made.stepper.step, apart, made.input_size, made.output_size, like))
-        shapes = tuple((count, batch, widths[0]) for widths in columns)
-        return _Batch((batch, self._layers[0].input_size), shapes, tuple(layers))
+        states = tuple((count, batch, widths[0]) for widths in columns)
+        return _Batch((batch, self._layers[0].input_size), states, tuple(layers))
 
 
 def _moved(addresses: list[int], apart: tuple[int, ...]) -> list[int]:

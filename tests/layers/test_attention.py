@@ -208,3 +208,24 @@ def test_a_memory_is_given_where_it_is_read_and_nowhere_else() -> None:
         reading(torch.zeros(2, 1, 3), memory=Memory(torch.zeros(2, 1, 4)))
     with pytest.raises(ShapeError, match="Memory: expected values"):
         Memory(torch.zeros(2, 3), None)
+
+
+@pytest.mark.parametrize("form", ["before", "conditional", "fed"])
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_compiled_steps_look_at_the_source_of_each_row(cell: str, form: str) -> None:
+    torch.manual_seed(1)
+    layer = Recurrent(decoder_program(cell, **FORMS[form]), 3, 6, sizes={"M": 6})
+    memory = Memory(torch.randn(5, 3, 6), torch.tensor([5, 2, 0]))
+    rows = torch.tensor([2, 0, 0, 1, 2])
+    looked, xs = memory.select(rows), torch.randn(4, 5, 3)
+    ys, _, (trace,) = layer(xs, memory=looked, trace=["context", "alignment"])
+    _, state = layer(xs[:0], memory=looked)
+    with torch.no_grad():
+        for step, x in enumerate(xs):
+            y, state, (now,) = layer.step(x, state, memory=looked, trace=["context", "alignment"])
+            torch.testing.assert_close(y, ys[step])
+            for name, value in now.items():
+                torch.testing.assert_close(value, trace[name][step])
+            plain, _ = layer.step(x, state, memory=looked)
+            assert plain.shape == y.shape
+    assert len(memory.notes) == 2  # with traces and without, prepared once each

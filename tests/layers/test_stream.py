@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from penstock.cells import CELLS
+from penstock.errors import ShapeError
 from penstock.layers.recurrent import Recurrent
 from tests.tolerances import assert_close
 
@@ -52,6 +53,34 @@ def test_a_step_does_not_change_the_state_it_is_given(inputs):
         kept = state.h.clone()
         layer.step(inputs[1], state)
     assert torch.equal(state.h, kept)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_steps_of_any_batch_and_layout(layers, inputs):
+    layer = Recurrent("lstm", 4, 5, layers).double()
+    expected, _ = layer(inputs)
+    with torch.no_grad():
+        for rows in (3, 1, 2):
+            _, state = layer.step(inputs[0, :rows])
+            x = inputs[1, :rows].t().contiguous().t()
+            assert_close(layer.step(x, state)[0], expected[1, :rows].detach(), "float64")
+
+
+def test_steps_with_what_does_not_fit(inputs):
+    layer = Recurrent("lstm", 4, 5).double()
+    with torch.no_grad():
+        _, state = layer.step(inputs[0])
+        layer.step(inputs[1], state)
+        for x, given in (
+            (inputs[0, :, :2], state),
+            (inputs[0, :2], state),
+            (inputs[0].float(), state),
+            (inputs[0], (state.h, state.c[..., :2])),
+            (inputs[0], (state.h,)),
+            (inputs[0], 5),
+        ):
+            with pytest.raises(ShapeError, match="Recurrent: expected"):
+                layer.step(x, given)
 
 
 def test_a_layer_that_took_steps_can_be_copied(inputs):
