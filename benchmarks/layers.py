@@ -41,6 +41,16 @@ def training(layer: nn.Module, xs: Tensor, **options: Any) -> Callable[[], None]
     return run
 
 
+def inference(layer: nn.Module, xs: Tensor) -> Callable[[], None]:
+    """One forward pass, as a function."""
+
+    @torch.no_grad()
+    def run() -> None:
+        layer(xs)
+
+    return run
+
+
 def work(cell: str, batch: int, steps: int, size: int) -> float:
     """Floating-point operations of a cell's products in training."""
     shapes = [w.shape for w in CELLS[cell].program().weights if len(w.shape) == 2]
@@ -81,15 +91,38 @@ def other_cells(rounds: int) -> Iterator[Row]:
         yield row(f"{cell} ({products} a step)", size, paired(sides, rounds), cell)
 
 
+def peers(rounds: int) -> Iterator[Row]:
+    """LSTMs of other libraries that are installed: training in JAX, inference in ONNX Runtime."""
+    from benchmarks.peers import installed
+
+    for name, peer in installed().items():
+        for size in SIZES:
+            layer, xs = Recurrent("lstm", size[2], size[2]), inputs(*size)
+            ours = training(layer, xs) if name == "jax" else inference(layer, xs)
+            sides = {name: peer(*size, torch.get_num_threads()), "ours": ours}
+            what = "training" if name == "jax" else "inference"
+            yield row(f"lstm, {what} beside {name}", size, paired(sides, rounds))
+
+
 @torch.no_grad()
 def streaming(rounds: int) -> Iterator[Row]:
-    """One step, batch 1."""
+    """A hundred steps, batch 1, each from the state that the last one gave."""
     for size in (128, 256, 512):
         ours, peer, x = Recurrent("lstm", size, size), nn.LSTMCell(size, size), torch.randn(1, size)
-        _, state = ours(x[None])
-        both = peer(x)
-        sides = {"torch": lambda: peer(x, both), "ours": lambda: ours.step(x, state)}  # noqa: B023
-        yield row("lstm, one step", (1, 1, size), paired(sides, rounds))
+        sides = {"torch": stream(peer, x, peer(x)), "ours": stream(ours.step, x, ours(x[None])[1])}
+        yield row("lstm, 100 single steps", (1, 1, size), paired(sides, rounds))
+
+
+def stream(step: Callable[..., Any], x: Tensor, state: Any) -> Callable[[], None]:
+    """A hundred steps; a step of PyTorch's gives the state alone, ours an output before it."""
+
+    def run() -> None:
+        now = state
+        for _ in range(100):
+            made = step(x, now)
+            now = made if isinstance(step, nn.Module) else made[1]
+
+    return run
 
 
 def lengths(rounds: int) -> Iterator[Row]:
@@ -168,6 +201,7 @@ PARTS = {
     "two": two_layers,
     "others": other_cells,
     "streaming": streaming,
+    "peers": peers,
     "lengths": lengths,
     "models": language_models,
 }

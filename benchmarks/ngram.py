@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 import kenlm
 import numpy as np
 
+from benchmarks.timing import turns
 from penstock.counting import NGramModel, Vocabulary, estimate
 
 
@@ -69,14 +70,9 @@ def main() -> None:
         text = options.test.read_text(encoding="utf-8")
         calls = ways(model, kenlm.Model(str(path)), text)
     tokens = len(model.vocabulary.encode_text(text))
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(options.rounds):
-        for name, call in calls.items():
-            began = time.perf_counter()
-            call()
-            times[name].append((time.perf_counter() - began) / tokens * 1e9)
-    for name, found in times.items():
-        figures = {"best_ns": round(min(found), 1), "median_ns": round(statistics.median(found), 1)}
+    for name, seconds in turns(calls, options.rounds).items():
+        found = {"best_ns": min(seconds), "median_ns": statistics.median(seconds)}
+        figures = {way: round(time / tokens * 1e9, 1) for way, time in found.items()}
         print(json.dumps({"way": name, "log10_p": round(calls[name](), 2)} | figures))
 
 

@@ -21,9 +21,11 @@ import torch
 from penstock.layers.output import OUTPUTS
 from penstock.text import Corpus, Tokeniser
 from penstock.training import seed_everything
+from penstock.training.clip import named_gradients
 from penstock.training.evaluate import token_losses
 from penstock.training.language import LanguageSettings, build_model, build_task, token_counts
 from penstock.training.optimise import optimiser
+from penstock.training.update import update
 
 
 def learn(
@@ -39,17 +41,14 @@ def learn(
         model, settings, tokeniser, Corpus(seen, statistics), Corpus(held, statistics)
     )
     steps = optimiser(settings.optimiser, model.parameters(), settings.lr)
-    update = tokens = 0
+    done = tokens = 0
     began = time.perf_counter()
     while time.perf_counter() - began < options.seconds:
-        if update % task.updates_per_epoch == 0:
-            task.begin_epoch(update // task.updates_per_epoch)
-        loss, number = task.loss(update % task.updates_per_epoch)
-        steps.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
-        steps.step()
-        update, tokens = update + 1, tokens + number
+        epoch, index = divmod(done, task.updates_per_epoch)
+        if index == 0:
+            task.begin_epoch(epoch)
+        found = update(task, index, steps, settings, named_gradients(model))
+        done, tokens = done + 1, tokens + found.tokens
     speed = tokens / (time.perf_counter() - began)
     losses = token_losses(model, held, tokeniser.eos_id, steps=64)
     return {"tokens": tokens, "tokens_per_second": speed, "perplexity": math.exp(losses.mean())}
@@ -66,6 +65,7 @@ def main() -> None:
     parser.add_argument("--optimiser", default="adagrad")
     parser.add_argument("--lr", type=float, default=0.1)
     parser.add_argument("--outputs", nargs="+", default=list(OUTPUTS))
+    parser.add_argument("--sparse", action="store_true", help="sparse updates")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -81,6 +81,7 @@ def main() -> None:
             optimiser=options.optimiser,
             lr=options.lr,
             clip_norm=1.0,
+            sparse=options.sparse,
         )
         print(json.dumps({"output": output} | learn(settings, tokeniser, ids, options)), flush=True)
 

@@ -3,7 +3,8 @@
 One update is loss, gradient and a step of SGD for the output layer alone, over as many tokens as a
 usual update of a language model has; targets are drawn by Zipf's law, as words of a text are. The
 layers and what PyTorch offers (a Linear, the logits, a cross entropy) take turns, and the median
-of the rounds is printed.
+of the rounds is printed.  Beside them stands the embedding, and what can be updated sparsely is
+there twice.
 """
 
 from __future__ import annotations
@@ -11,14 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import statistics
-import time
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.timing import paired
 from penstock.layers.output import OUTPUTS, Output, output_layer
 
 TORCH = "torch Linear"
@@ -50,6 +50,18 @@ def updater(layer: Output, h: Tensor, targets: Tensor) -> Callable[[], None]:
     return update
 
 
+def reader(embedding: nn.Embedding, h: Tensor, ids: Tensor) -> Callable[[], None]:
+    """One update of an embedding, as a function; h stands for the gradient of its vectors."""
+    optimiser = torch.optim.SGD(embedding.parameters(), lr=0.1)
+
+    def update() -> None:
+        optimiser.zero_grad()
+        embedding(ids).backward(h.detach())
+        optimiser.step()
+
+    return update
+
+
 def measure(words: int, width: int, tokens: int, samples: int, rounds: int) -> dict[str, float]:
     """Tokens per second of every output layer at a size of the vocabulary."""
     frequencies = 1.0 / torch.arange(1, words + 1)
@@ -57,17 +69,15 @@ def measure(words: int, width: int, tokens: int, samples: int, rounds: int) -> d
     h = torch.randn(tokens, width, requires_grad=True)
     targets = torch.multinomial(frequencies, tokens, replacement=True)
     layers: dict[str, Output] = {TORCH: Plain(width, words)}
-    for name in OUTPUTS:
-        layers[name] = output_layer(name, width, words, counts=counts, samples=samples)
+    for name, kind in OUTPUTS.items():
+        options = {"counts": counts, "samples": samples}
+        layers[name] = output_layer(name, width, words, **options)
+        if "sparse" in kind.takes:
+            layers[f"{name}, sparse"] = output_layer(name, width, words, sparse=True, **options)
     updates = {name: updater(layer.train(), h, targets) for name, layer in layers.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in updates}
-    for number in range(rounds + 1):
-        for name, update in updates.items():
-            start = time.perf_counter()
-            update()
-            if number:  # the first round arranges the vocabulary
-                seconds[name].append(time.perf_counter() - start)
-    return {name: tokens / statistics.median(times) for name, times in seconds.items()}
+    for name, sparse in (("embedding", False), ("embedding, sparse", True)):
+        updates[name] = reader(nn.Embedding(words, width, sparse=sparse), h, targets)
+    return {name: tokens / seconds for name, seconds in paired(updates, rounds).items()}
 
 
 def main() -> None:
@@ -91,7 +101,7 @@ def main() -> None:
             continue
         print(f"{words:,} words, width {options.width}, {options.tokens} tokens an update, {setup}")
         for name, speed in found.items():
-            print(f"  {name:14}{speed:12,.0f} tokens/s{speed / found[TORCH]:8.1f}x")
+            print(f"  {name:22}{speed:12,.0f} tokens/s{speed / found[TORCH]:8.1f}x")
 
 
 if __name__ == "__main__":

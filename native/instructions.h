@@ -97,7 +97,7 @@ void Run<T>::read(const Instruction& in, const Place& place, T* out) {
                 take((place.swapped ? next_ : now_)[in.i].row(b) + u, one, kTile, out);
                 break;
             case Op::kTemp:
-                take(temps_[in.i].row(b) + u, one, kTile, out);
+                take(temps_[in.i].row(b) + in.j + u, one, in.k ? place.units : kTile, out);
                 break;
             case Op::kConstant:
                 std::fill_n(out, kTile, T(in.value));

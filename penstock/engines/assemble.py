@@ -268,7 +268,7 @@ class _Assembler:
 
     def _is_read_anew(self, node: Node) -> bool:
         """Whether each phase that needs the value reads it from where it is."""
-        return node.op in (*LEAVES, "sum", "largest", "broadcast", "shares")
+        return node.op in (*LEAVES, "sum", "largest", "broadcast", "shares", "part")
 
     def panel(self, panel: Panel) -> int:
         """The number of a panel."""
@@ -342,6 +342,9 @@ class _Group:
                 load = _Instruction(node.op, i=node.source, value=one)
             case "constant":
                 load = _Instruction("constant", value=node.value)
+            case "part":
+                temp = self.assembler.temps[node.args[0]]
+                load = _Instruction("temp", i=temp, j=node.block, k=1)
             case "sum" | "largest":
                 tiles = -(-self.nodes[node.args[0]].width // TILE)
                 load = _Instruction(node.op, i=self.assembler.numbers[index], j=tiles)

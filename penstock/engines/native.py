@@ -293,7 +293,7 @@ class _Run(Stages):
         value = self.joined[source] if isinstance(source, Product) else self.values[source]
         return value.reshape(-1, value.shape[-1])
 
-    def _of_sequence(self, source: int | Slot) -> Tensor:
+    def _of_sequence(self, source: int | Slot | tuple[int, ...]) -> Tensor:
         if isinstance(source, Slot):
             return self.sequence.first[source.field]
-        return self.values[source]
+        return self.values[source[0] if isinstance(source, tuple) else source]

@@ -14,9 +14,10 @@ from penstock.engines.machine import Compiled, compiled
 from penstock.engines.stages import Sequence as Inputs
 from penstock.engines.stages import Stages
 from penstock.engines.storage import Weights
-from penstock.equations.attention import refusal
+from penstock.equations.attention import folded, refusal
 from penstock.equations.lower import lower
 from penstock.equations.plan import Plan
+from penstock.equations.plan import plan as planned
 from penstock.equations.program import SOURCE, Slot
 
 __all__ = ["Streamed", "streamed", "supports"]
@@ -28,7 +29,17 @@ def supports(plan: Plan) -> str:
         return "its random functions draw masks"
     if any(slot.name == "x" for slot in plan.program.slots):
         return "it reads earlier inputs"
-    return refusal(plan)
+    return refusal(plan, backward=False)
+
+
+def _folded(plan: Plan) -> Plan:
+    """The plan of a step of search: what is made of a source's words is made once for all steps."""
+    if not plan.program.reads_memory:
+        return plan
+    if "folded" not in plan.notes:
+        plan.notes["folded"] = planned(folded(plan.program))
+    found: Plan = plan.notes["folded"]
+    return found
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,7 @@ def streamed(
     plan: Plan, weights: Weights, sizes: Mapping[str, int], trace: Collection[str] = ()
 ) -> Streamed:
     """Prepare a layer to take steps with the weights as they are now."""
+    plan = _folded(plan)
     indices = plan.program.indices
     names = {indices[name]: name for name in (*trace, plan.program.output)}
     lowered = lower(plan, sizes, names, whole=True)
@@ -84,7 +96,8 @@ def streamed(
     @torch.no_grad()
     def annotated(memory: Annotations) -> list[Tensor]:
         values = before(memory).values
-        return [values[index].contiguous() for index in lowered.sequences if index in values]
+        groups = [s if isinstance(s, tuple) else (s,) for s in lowered.sequences]
+        return [torch.cat([values[index] for index in group], -1) for group in groups]
 
     stages = before(None)
     vectors = [stages.values[index].reshape(-1).contiguous() for index in lowered.vectors]

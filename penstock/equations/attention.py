@@ -5,6 +5,8 @@
     c = M @ a
 
 q is a row of this step; K and M have a column for each source word and are known before the loop.
+Several values may be read with one alignment, as a step of search does: ``C @ c`` is
+``(C @ M) @ a``, and ``C @ M`` is known before all steps (:func:`folded`).
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from penstock.equations.plan import Plan
-from penstock.equations.program import SOURCE, Program
+from penstock.equations.program import SOURCE, Operation, Program
+from penstock.equations.rewrite import Rewriter, canonical
 
-__all__ = ["Attention", "find_attention", "refusal"]
+__all__ = ["Attention", "find_attention", "folded", "refusal"]
 
 
 @dataclass(frozen=True)
@@ -24,18 +27,18 @@ class Attention:
     Attributes:
         query: q, a vector.
         keys: K.
-        values: M.
+        values: every M.
         vector: v, or None where a dot product tells how well a word fits.
         alignment: a.
-        context: c.
+        contexts: every c.
     """
 
     query: int
     keys: int
-    values: int
+    values: tuple[int, ...]
     vector: int | None
     alignment: int
-    context: int
+    contexts: tuple[int, ...]
 
 
 def find_attention(plan: Plan) -> Attention | None:
@@ -44,10 +47,38 @@ def find_attention(plan: Plan) -> Attention | None:
     return found if isinstance(found, Attention) else None
 
 
-def refusal(plan: Plan) -> str:
-    """Why what the loop does over source words is no attention that can be taken as one."""
+def refusal(plan: Plan, *, backward: bool = True) -> str:
+    """Why what the loop does over source words is no attention that can be taken as one.
+
+    Args:
+        backward: whether there is to be a gradient, for which one value is read.
+    """
     found = _inside(plan)
+    if isinstance(found, Attention) and backward and len(found.contexts) > 1:
+        return f"it reads {len(found.contexts)} values of the source a step"
     return found if isinstance(found, str) else ""
+
+
+def folded(program: Program) -> Program:
+    """The same program with its products of a context, ``C @ (M @ a)``, as ``(C @ M) @ a``."""
+    rewriter = Rewriter(program)
+
+    def rewrite(index: int, operation: Operation) -> int:
+        if program.is_product(index):
+            old = program.operations[index].args
+            context = program.operations[old[1]]
+            if context.op == "matmul" and program.operations[context.args[1]].shape == (SOURCE,):
+                matrix, (values, share) = old[0], context.args
+                mapped = Operation(
+                    "matmul",
+                    (rewriter.moved[matrix], rewriter.moved[values]),
+                    shape=(*operation.shape, SOURCE),
+                )
+                args = rewriter.add(mapped), rewriter.moved[share]
+                return rewriter.add(Operation("matmul", args, shape=operation.shape))
+        return rewriter.add(operation)
+
+    return canonical(rewriter.run(rewrite))
 
 
 def _inside(plan: Plan) -> Attention | str | None:
@@ -70,16 +101,13 @@ def _search(plan: Plan) -> Attention | str | None:
     contexts = [
         index
         for index, operation in enumerate(program.operations)
-        if plan.stages[index] == "loop"
-        and operation.op == "matmul"
+        if operation.op == "matmul"
         and operation.shape != (SOURCE,)
         and operation.args[1] in over_words
     ]
     if not over_words:
         return None
-    if len(contexts) != 1:
-        return f"it looks at the source {len(contexts)} times a step"
-    match = _match(plan, contexts[0])
+    match = _match(plan, contexts)
     if match is None:
         return "how it looks at the source is neither additive nor a dot product"
     attention, parts = match
@@ -88,18 +116,22 @@ def _search(plan: Plan) -> Attention | str | None:
     return attention
 
 
-def _match(plan: Plan, context: int) -> tuple[Attention, set[int]] | None:
-    """The attention that ends in a context, and its operations that go over source words."""
+def _match(plan: Plan, contexts: list[int]) -> tuple[Attention, set[int]] | None:
+    """The attention that ends in contexts, and its operations that go over source words."""
     operations = plan.program.operations
-    values, alignment = operations[context].args
-    if operations[alignment].op != "softmax" or values not in plan.per_sequence:
+    values = tuple(operations[context].args[0] for context in contexts)
+    alignments = {operations[context].args[1] for context in contexts}
+    if len(alignments) != 1 or not plan.per_sequence.issuperset(values):
+        return None
+    (alignment,) = alignments
+    if operations[alignment].op != "softmax":
         return None
     (energy,) = operations[alignment].args
     if operations[energy].op != "matmul":
         return None
     left, right = operations[energy].args
     if right in plan.per_sequence:
-        found = Attention(left, right, values, None, alignment, context)
+        found = Attention(left, right, values, None, alignment, tuple(contexts))
         return found, {energy, alignment}
     if operations[right].op != "tanh" or plan.stages[left] != "once" or left in plan.per_sequence:
         return None
@@ -109,7 +141,7 @@ def _match(plan: Plan, context: int) -> tuple[Attention, set[int]] | None:
     keys, query = sorted(operations[total].args, key=lambda arg: arg not in plan.per_sequence)
     if keys not in plan.per_sequence or len(operations[query].shape) != 1:
         return None
-    found = Attention(query, keys, values, left, alignment, context)
+    found = Attention(query, keys, values, left, alignment, tuple(contexts))
     return found, {energy, alignment, right, total}
 
 
@@ -118,6 +150,6 @@ def _read_elsewhere(program: Program, attention: Attention, parts: set[int]) -> 
     return any(
         arg in parts - {attention.alignment}
         for index, operation in enumerate(program.operations)
-        if index not in parts and index != attention.context
+        if index not in parts and index not in attention.contexts
         for arg in operation.args
     )

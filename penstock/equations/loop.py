@@ -35,7 +35,8 @@ class Node:
         op: a leaf ("token", "previous", "sequence", "vector", "state", "constant"), "matmul",
             "broadcast", "sum" or "largest" (of a row), "select" (first operand where the
             state starts anew, else the second), "attend" (a query to what is read of the
-            source), "shares" (that the source's words have of it), "attend back" (a gradient
+            source), "part" (of that, from place ``block`` on), "shares" (that the source's
+            words have of it), "attend back" (a gradient
             of what was read to that of the query), or an element-wise operation.
         width: how many numbers; 0: as many as the source has words.
         args: positions of the operands; those of a product lie side by side.

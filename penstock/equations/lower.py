@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from penstock.equations.attention import find_attention
+from penstock.equations.attention import Attention, find_attention
 from penstock.equations.functions import FUNCTIONS
 from penstock.equations.loop import Block, Builder, Gaze, Loop, Matrix, Node, State
 from penstock.equations.plan import Plan, Product
@@ -36,7 +36,8 @@ class Lowered:
     Attributes:
         loop: what every token computes.
         tokens: source of each token input.
-        sequences: operation, or slot whose first value is meant, of each sequence input.
+        sequences: operation, or slot whose first value is meant, of each sequence input; or
+            operations whose values lie side by side, of what is read of a source.
         vectors: operation of each vector input.
         products: the joined products of the matrices.
         slots: of the states.
@@ -46,7 +47,7 @@ class Lowered:
 
     loop: Loop
     tokens: tuple[Source, ...]
-    sequences: tuple[int | Slot, ...]
+    sequences: tuple[int | Slot | tuple[int, ...], ...]
     vectors: tuple[int, ...]
     products: tuple[Product, ...]
     slots: tuple[Slot, ...]
@@ -102,7 +103,7 @@ class _Lowering:
         self.build = Builder()
         self.node: dict[int, int] = {}
         self.tokens: dict[Source, Block] = {}
-        self.sequences: dict[int | Slot, int] = {}
+        self.sequences: dict[int | Slot | tuple[int, ...], int] = {}
         self.vectors: dict[int, int] = {}
         self.products: dict[Product, Matrix] = {}
         self.attention = find_attention(plan)
@@ -216,8 +217,8 @@ class _Lowering:
         operation = self.operations[index]
         if operation.op == "state":
             return self._read(operation.name, operation.delay)
-        if self.attention and index in (self.attention.context, self.attention.alignment):
-            return self._attend(index)
+        if self.attention and index in (self.attention.alignment, *self.attention.contexts):
+            return self._attend(index, self.attention)
         if operation.op == "matmul":
             return self._multiply(index)
         args = [self.value(arg) for arg in operation.args]
@@ -261,12 +262,19 @@ class _Lowering:
             block=product.members.index(index),
         )
 
-    def _attend(self, index: int) -> int:
+    def _attend(self, index: int, found: Attention) -> int:
         """What is read of the source, or the share of each of its words."""
-        found = self.attention
-        assert found is not None
+        widths = [self._width(self.operations[context].shape) for context in found.contexts]
+        looked = self._look(found, sum(widths))
         if index == found.alignment:
-            return self.build.add(Node("shares", 0, (self.value(found.context),)))
+            return self.build.add(Node("shares", 0, (looked,)))
+        if len(widths) == 1:
+            return looked
+        place = found.contexts.index(index)
+        return self.build.add(Node("part", widths[place], (looked,), block=sum(widths[:place])))
+
+    def _look(self, found: Attention, read: int) -> int:
+        """All that is read of the source, side by side."""
         width = self.sizes[self.operations[found.keys].shape[0]]
         vector = None if found.vector is None else self.value(found.vector)
         self.gaze = Gaze(
@@ -274,10 +282,11 @@ class _Lowering:
             _place(self.sequences, found.values, 0),
             -1 if vector is None else self.build.nodes[vector].source,
             width,
-            self.sizes[self.operations[found.values].shape[0]],
+            read,
         )
-        query = self.build.fit(self.value(found.query), width)
-        return self.build.add(Node("attend", self.gaze.value_width, (query,)))
+        return self.build.add(
+            Node("attend", read, (self.build.fit(self.value(found.query), width),))
+        )
 
     def _mean(self, row: int) -> int:
         share = self.build.constant(1 / self.build.nodes[row].width)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from penstock.equations import parse, render
 from penstock.equations.program import Program
 from penstock.errors import ConfigError
+from penstock.layers.dropout import sequence_dropout, symbol_vectors
 from penstock.layers.output import output_layer
 from penstock.layers.recurrent import Recurrent
 from penstock.layers.state import State
@@ -30,6 +31,14 @@ class LanguageModel(nn.Module):
         num_layers: L.
         dropout: probability of dropping a unit of the embedding, between layers, and of
             the last layer (Zaremba, Sutskever & Vinyals 2014).
+        embedding_dropout: probability of dropping a token wherever it is read
+            (Gal & Ghahramani 2016).
+        output_dropout: probability of dropping a unit that the output reads, one mask per
+            sequence.
+        activation_penalty: alpha, and
+        slowness_penalty: beta, of what training adds to the loss of a token:
+            alpha mean(h[t]²) + beta mean((h[t] - h[t-1])²), over the units that the
+            output reads, as dropped (Merity, McCann & Socher 2017).
         tied: whether output and embedding share one matrix.
         projection: width of a linear layer before the softmax, none when 0.
         learn_state: whether the state before the first token is learnt.
@@ -37,6 +46,7 @@ class LanguageModel(nn.Module):
         output: an output layer by name (:data:`penstock.layers.output.OUTPUTS`).
         classes: of the output ``class``, the square root of V when 0.
         samples: symbols drawn for an update by the outputs ``sampled`` and ``nce``.
+        sparse: whether gradients hold only the vectors of tokens that were read or drawn.
         counts: (V,), occurrences of each token in the training text, for all outputs but ``full``.
 
     Shapes:
@@ -60,6 +70,10 @@ class LanguageModel(nn.Module):
         hidden_size: int | Sequence[int] = 200,
         num_layers: int = 1,
         dropout: float = 0.0,
+        embedding_dropout: float = 0.0,
+        output_dropout: float = 0.0,
+        activation_penalty: float = 0.0,
+        slowness_penalty: float = 0.0,
         tied: bool = False,
         projection: int = 0,
         learn_state: bool = False,
@@ -67,6 +81,7 @@ class LanguageModel(nn.Module):
         output: str = "full",
         classes: int = 0,
         samples: int = 1024,
+        sparse: bool = False,
         counts: Tensor | None = None,
     ) -> None:
         super().__init__()
@@ -74,7 +89,7 @@ class LanguageModel(nn.Module):
             if value < 1:
                 owner = type(self).__name__
                 raise ConfigError(f"{owner}: expected {name} >= 1, got {name}={value}.")
-        self.embedding = nn.Embedding(vocab_size, embedding_size)
+        self.embedding = nn.Embedding(vocab_size, embedding_size, sparse=sparse)
         self.recurrent = Recurrent(
             cell,
             self._input_size(embedding_size),
@@ -93,10 +108,13 @@ class LanguageModel(nn.Module):
             counts=counts,
             classes=classes,
             samples=samples,
+            sparse=sparse,
         )
         self.vocab_size, self.dropout, self.tied = vocab_size, dropout, tied
         self._output = {"output": output, "classes": classes, "samples": samples}
         self.projection, self.learn_state = projection, learn_state
+        self.embedding_dropout, self.output_dropout = embedding_dropout, output_dropout
+        self.activation_penalty, self.slowness_penalty = activation_penalty, slowness_penalty
 
     @property
     def program(self) -> Program:
@@ -113,6 +131,10 @@ class LanguageModel(nn.Module):
             "hidden_size": self.recurrent.hidden_sizes,
             "num_layers": self.recurrent.num_layers,
             "dropout": self.dropout,
+            "embedding_dropout": self.embedding_dropout,
+            "output_dropout": self.output_dropout,
+            "activation_penalty": self.activation_penalty,
+            "slowness_penalty": self.slowness_penalty,
             "tied": self.tied,
             "projection": self.projection,
             "learn_state": self.learn_state,
@@ -169,9 +191,18 @@ class LanguageModel(nn.Module):
             reset: (T, B) bool, before which tokens the state starts anew.
             trace: whether the layers' values are given too.
         """
-        xs = F.dropout(self.embedding(ids), self.dropout, self.training)
+        xs = F.dropout(self.vectors(ids), self.dropout, self.training)
         hidden, *rest = self.recurrent(xs, state, lengths=lengths, reset=reset, trace=trace)
-        return F.dropout(hidden, self.dropout, self.training), *rest
+        return self.read_by_output(hidden), *rest
+
+    def vectors(self, ids: Tensor) -> Tensor:
+        """The vectors of tokens, in training without the dropped ones: (...) -> (..., E)."""
+        return symbol_vectors(self.embedding, ids, self.embedding_dropout, self.training)
+
+    def read_by_output(self, hidden: Tensor) -> Tensor:
+        """The last layer as the output reads it, in training without the dropped units."""
+        hidden = F.dropout(hidden, self.dropout, self.training)
+        return sequence_dropout(hidden, self.output_dropout, self.training)
 
     def losses(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """Cross entropy of every target in nats, same shape as ``targets``; 0 where it is -1."""
@@ -179,8 +210,18 @@ class LanguageModel(nn.Module):
         return flat.view(targets.shape)
 
     def loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """The sum of :meth:`losses`, or the output layer's estimate of it: for training."""
-        return self.output.loss(hidden.flatten(0, -2), targets.flatten())
+        """The sum of :meth:`losses`, or the output layer's estimate of it, and the penalties.
+
+        Shapes:
+            hidden (T, B, output size), targets (T, B) -> ()
+        """
+        loss = self.output.loss(hidden.flatten(0, -2), targets.flatten())
+        if self.activation_penalty:
+            loss = loss + self.activation_penalty * _squares(hidden, targets >= 0)
+        if self.slowness_penalty:
+            real = (targets[1:] >= 0) & (targets[:-1] >= 0)
+            loss = loss + self.slowness_penalty * _squares(hidden[1:] - hidden[:-1], real)
+        return loss
 
     def start(self, batch: int) -> State:
         """The state before any token."""
@@ -193,6 +234,10 @@ class LanguageModel(nn.Module):
         hidden, state = self(ids[None], state)
         return self.output.log_p(hidden[0]), state
 
+    def select(self, state: State, rows: Tensor) -> State:
+        """The state of other rows: rows (N,) index those of a batch, in any order and number."""
+        return type(state)(*(_rows(value, rows) for value in state))
+
     def _input_size(self, embedding_size: int) -> int:
         """Width of what the layers read."""
         return embedding_size
@@ -200,3 +245,15 @@ class LanguageModel(nn.Module):
     def _output_size(self) -> int:
         """Width of what the output reads."""
         return self.recurrent.output_size
+
+
+def _rows(value: Tensor | tuple[Tensor, ...], rows: Tensor) -> Any:
+    """Some rows of a field of a state, whose layers may differ in size."""
+    if isinstance(value, tuple):
+        return tuple(part.index_select(0, rows) for part in value)
+    return value.index_select(1, rows)
+
+
+def _squares(values: Tensor, real: Tensor) -> Tensor:
+    """The mean square over units, summed over the real steps: (T, B, H), (T, B) -> ()."""
+    return (values.square().mean(-1) * real).sum()

@@ -13,13 +13,14 @@ from penstock import storage
 from penstock.errors import DataError, PenstockError
 from penstock.files import write_atomic
 from penstock.models.language import LanguageModel
+from penstock.models.translator import Translator
 from penstock.models.window import WindowModel
 
 __all__ = ["load_model", "read_description", "save_weights", "write_description"]
 
 DESCRIPTION, WEIGHTS = "model.json", "weights.safetensors"
 FORMAT = 1
-KINDS: dict[str, Any] = {kind.kind: kind for kind in (LanguageModel, WindowModel)}
+KINDS: dict[str, Any] = {kind.kind: kind for kind in (LanguageModel, WindowModel, Translator)}
 
 
 def write_description(folder: Path, model: Any, extra: Mapping[str, Any]) -> None:

@@ -104,7 +104,7 @@ class WindowModel(LanguageModel):
         xs = F.dropout(xs, self.dropout, self.training)
         # Each window is a sequence of one step: nothing is carried, so all are computed at once.
         hidden, _, *values = self.recurrent(xs.flatten(0, 1)[None], trace=trace)
-        hidden = F.dropout(hidden.view(*xs.shape[:-1], -1), self.dropout, self.training)
+        hidden = self.read_by_output(hidden.view(*xs.shape[:-1], -1))
         hidden = torch.cat([hidden, xs], -1) if self.direct else hidden
         return hidden, *([_unfolded(layer, xs) for layer in layers] for layers in values)
 
@@ -122,7 +122,7 @@ class WindowModel(LanguageModel):
 
     def _windows(self, words: Tensor, steps: int, part: Tensor | None) -> Tensor:
         """The vectors of the words up to each step side by side, (T, B, n E)."""
-        vectors = self.embedding(words.clamp(min=0))
+        vectors = self.vectors(words.clamp(min=0))
         vectors = vectors.masked_fill((words == NONE)[..., None], 0.0)
         columns = [vectors[first : first + steps] for first in range(self.context)]
         if part is not None:

@@ -26,6 +26,8 @@ OPTIONS = [
     {"cell": "lstm-projection", "sizes": {"P": 3}},
     {"cell": "h = tanh(W @ x + U @ h[t-1] + b)"},
     {"cell": "taugru"},
+    {"embedding_dropout": 0.1, "output_dropout": 0.4},
+    {"activation_penalty": 2.0, "slowness_penalty": 1.0},
 ]
 
 
@@ -97,6 +99,29 @@ def test_reset_uniform_keeps_the_cells_own_start_values():
     assert (weights["b_f"] == 1).all()
     assert weights["U_f"].abs().max() <= 0.01 < weights["b_f"].min()
     assert model.embedding.weight.abs().max() <= 0.01
+
+
+def test_penalties_of_what_the_output_reads():
+    """alpha mean(h²) for every real step, beta mean((h[t] - h[t-1])²) for every real pair."""
+    plain, model = model_with({}), model_with({"activation_penalty": 2.0, "slowness_penalty": 3.0})
+    hidden = torch.tensor([[1.0, 2.0], [4.0, 2.0], [0.0, 8.0]])[..., None].expand(3, 2, 5)
+    targets = torch.tensor([[1, 2], [3, 4], [5, -1]])
+    activation = 1 + 4 + 16 + 4 + 0
+    slowness = (4 - 1) ** 2 + (2 - 2) ** 2 + (0 - 4) ** 2
+    added = model.loss(hidden, targets) - plain.loss(hidden, targets)
+    assert added.item() == pytest.approx(2 * activation + 3 * slowness, rel=1e-5)
+    assert torch.equal(model.losses(hidden, targets), plain.losses(hidden, targets))
+
+
+def test_dropped_tokens_and_units_are_the_same_at_every_step():
+    model = model_with({"embedding_dropout": 0.5, "output_dropout": 0.5}).train()
+    ids = torch.arange(11).repeat(4, 1)
+    dropped = (model.vectors(ids) == 0).all(-1)
+    assert torch.equal(dropped, dropped[:1].expand_as(dropped))
+    assert 0 < dropped[0].sum() < 11
+    hidden, _ = model(ids)
+    assert torch.equal(hidden == 0, (hidden[:1] == 0).expand_as(hidden))
+    assert not torch.equal(hidden[:, 0] == 0, hidden[:, 1] == 0)
 
 
 @pytest.mark.parametrize("rows", [1, 3, 300])

@@ -37,17 +37,18 @@ class _SummedLoss(torch.autograd.Function):
         for rows in _blocks(len(h), len(matrix)):
             logits = torch.addmm(bias, h[rows], matrix.T)
             chosen = targets[rows].clamp(min=0)[:, None]
-            log_z = logits.logsumexp(-1, keepdim=True)
+            counted = real[rows, None].to(logits)
+            logits.sub_(logits.amax(-1, keepdim=True))
             reached = (1 - smoothing) * logits.gather(-1, chosen)
             if smoothing:
                 reached += share * logits.sum(-1, keepdim=True)
-            total += ((log_z - reached)[:, 0] * real[rows]).sum()
+            p = logits.exp_()  # one exponential for the sum and for the gradient
+            z = p.sum(-1, keepdim=True)
+            total += ((z.log() - reached) * counted).sum()
             if wanted:
-                p = logits.sub_(log_z).exp_()
+                p.mul_(counted / z).scatter_add_(-1, chosen, (smoothing - 1) * counted)
                 if smoothing:
-                    p -= share
-                p.scatter_add_(-1, chosen, torch.full_like(log_z, smoothing - 1))
-                p *= real[rows, None]
+                    p.sub_(share * counted)
                 torch.mm(p, matrix, out=grads[0][rows])
                 grads[1].addmm_(p.T, h[rows])
                 grads[2] += p.sum(0)

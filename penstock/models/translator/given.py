@@ -1,0 +1,76 @@
+"""A batch of sources as a model that search can use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from penstock.layers.state import State
+from penstock.models.translator.source import Source
+
+if TYPE_CHECKING:
+    from penstock.models.translator.model import Translator
+
+__all__ = ["Given", "Translating"]
+
+
+@dataclass(frozen=True)
+class Translating:
+    """Where the translations of N sources are.
+
+    Attributes:
+        source: what each translates.
+        origin: which source of the batch that is, (N,).
+        state: the decoder's.
+        alignment: share of each source word in the last step, (N, S), or None.
+    """
+
+    source: Source
+    origin: Tensor
+    state: State
+    alignment: Tensor | None = None
+
+
+class Given:
+    """p(next word | source, words before), for each of a batch of sources."""
+
+    def __init__(self, model: Translator, source: Source) -> None:
+        self.model, self.source = model, source
+
+    def start(self, batch: int) -> Translating:
+        """The state before any word of the ``batch`` sources there are."""
+        rows = torch.arange(batch, device=self.source.ids.device)
+        return Translating(self.source, rows, self.model.bridge(self.source))
+
+    def step(self, ids: Tensor, state: Translating) -> tuple[Tensor, Translating]:
+        """One word on: ids (N,) -> log-probabilities of the next (N, V) and the state."""
+        decoded = self.model.decoder.step(state.source, ids, state.state)
+        alignment = None if decoded.alignment is None else decoded.alignment[0]
+        log_p = self.model.log_p(decoded, state.source)
+        return log_p, replace(state, state=decoded.state, alignment=alignment)
+
+    def select(self, state: Translating, rows: Tensor) -> Translating:
+        """The state of some rows, (N',); a row may come more than once."""
+        origin, alignment = state.origin[rows], state.alignment
+        # Most often only the hypotheses of one source change places, and the source is kept.
+        same = torch.equal(origin, state.origin)
+        source = state.source if same else self.source.select(origin)
+        alignment = None if alignment is None else alignment[rows]
+        return Translating(source, origin, _rows(state.state, rows), alignment)
+
+    def attention(self, state: Translating) -> Tensor | None:
+        """Share of each source word in the last step, (N, S)."""
+        return state.alignment
+
+
+def _rows(state: State, rows: Tensor) -> State:
+    """Some rows of a layer's state."""
+    kind = type(state)
+    parts = (
+        tuple(layer[rows] for layer in part) if isinstance(part, tuple) else part[:, rows]
+        for part in state
+    )
+    return kind(*parts)
