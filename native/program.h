@@ -7,7 +7,7 @@
 
 namespace penstock {
 
-// The order is that of penstock/engines/assemble.py.
+// The order is that of penstock/engines/instructions.py.
 enum class Op : int64_t {
     // reads: out <- tensor `i`, column `j`; a value of 1 takes one number for all units of a row.
     // A tiled tensor holds the tiles of a step one after another, each as its slots would.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from penstock.text import Progress
 
-__all__ = ["bar"]
+__all__ = ["bar", "counter"]
 
 
 @contextmanager
@@ -26,3 +26,19 @@ def bar(title: str, *, quiet: bool = False) -> Iterator[Progress]:
     with Bar(console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task(title, total=None, visible=False)
         yield lambda done, total: shown.update(task, completed=done, total=total, visible=True)
+
+
+@contextmanager
+def counter(title: str, *, quiet: bool = False) -> Iterator[Callable[[int], object]]:
+    """Give a function that is told how much more has been done, of an unknown whole."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda more: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+    from rich.progress import TextColumn
+
+    column = TextColumn("{task.description} {task.completed:,} lines, {task.speed} a second")
+    with Bar(column, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(title, total=None)
+        yield lambda more: shown.update(task, advance=more)

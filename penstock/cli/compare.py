@@ -1,4 +1,4 @@
-"""``penstock compare --test FILE A B C``: models side by side on one text."""
+"""``penstock compare A B C``: models side by side on one text."""
 
 from __future__ import annotations
 
@@ -7,15 +7,26 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
-from penstock.cli.measure import Watch
-from penstock.cli.options import Json, Quiet, Threads, print_json, use_threads
+from penstock.cli.compare_translators import Contest, print_table, sizes_of_beams
+from penstock.cli.counted import tokeniser_file
+from penstock.cli.measure import Watch, tokenised
+from penstock.cli.options import (
+    FileList,
+    Json,
+    Quiet,
+    Sentences,
+    Threads,
+    print_json,
+    use_threads,
+)
 from penstock.cli.scorers import Adaption, Counted, Network, open_model
+from penstock.cli.translators import is_translator
+from penstock.errors import ConfigError
 
 if TYPE_CHECKING:
     from penstock.metrics.comparison import Candidate
@@ -24,22 +35,74 @@ __all__ = ["compare"]
 
 
 def compare(
-    models: Annotated[list[Path], typer.Argument(help="folders of models, files of n-grams")],
+    models: Annotated[
+        list[Path],
+        typer.Argument(
+            help="folders of models, files of n-grams; or folders of translators, A+B for both as "
+            "one, and files of translations"
+        ),
+    ],
     *,
-    test: Annotated[list[Path], typer.Option(help="text file, plain, .gz or .xz; repeatable")],
-    sentences: Annotated[bool, typer.Option("--sentences", help="every line stands alone")] = False,
+    test: FileList = None,
+    sentences: Sentences = False,
+    src: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="sentences that translators translate")
+    ] = None,
+    ref: Annotated[
+        list[Path] | None,
+        typer.Option("--ref", "--tgt", metavar="FILE", help="their translations; repeatable"),
+    ] = None,
+    beams: Annotated[str, typer.Option(metavar="LIST", help="beams of each translator")] = "5",
+    bleu: Annotated[
+        str, typer.Option(metavar="KIND", help="bleu, bleu-lc or multi-bleu [as trained]")
+    ] = "",
+    nbest: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="n-best list that each rescores")
+    ] = None,
+    by_length: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="figure of BLEU by source length")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="where translations are kept")
+    ] = None,
     resamples: Annotated[int, typer.Option(help="texts drawn by the bootstrap")] = 1000,
     threads: Threads = 0,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Perplexities with intervals, sizes and speeds, and which differences are no chance."""
+    """Perplexities or BLEU with intervals, sizes and speeds, and which differences are no chance.
+
+    Language models are compared on the text of --test, translators on --src and --ref.
+    """
     from penstock.cli.bar import bar
-    from penstock.metrics import comparison
 
     use_threads(threads)
     watch = partial(bar, quiet=quiet)
-    candidates = [_candidate(path, test, sentences, watch) for path in dict.fromkeys(models)]
+    names = list(dict.fromkeys(map(str, models)))
+    if ref:
+        contest = Contest(names, src, ref, sizes_of_beams(beams), nbest, watch)
+        table = contest.table(kind=bleu, resamples=resamples, figure=by_length, folder=save)
+        print_json(table) if as_json else print_table(table)
+        if doubt := contest.doubt(table):
+            print(f"penstock: {doubt}", file=sys.stderr)
+        return
+    if not test:
+        what = "--src FILE and --ref FILE" if is_translator(models[0]) else "--test FILE"
+        raise ConfigError(f"compare: expected {what}, the text to compare on.")
+    _language_models([Path(name) for name in names], test, sentences, resamples, watch, as_json)
+
+
+def _language_models(
+    models: Sequence[Path],
+    test: Sequence[Path],
+    sentences: bool,
+    resamples: int,
+    watch: Watch,
+    as_json: bool,
+) -> None:
+    from penstock.metrics import comparison
+
+    candidates = [_candidate(path, test, sentences, watch) for path in models]
     table = comparison.compare(candidates, resamples=resamples)
     if as_json:
         print_json(table)
@@ -57,14 +120,10 @@ def compare(
 def _candidate(path: Path, files: Sequence[Path], alone: bool, watch: Watch) -> Candidate:
     """Score a text with one model."""
     from penstock.metrics.comparison import Candidate
-    from penstock.text import Corpus
     from penstock.training.evaluate import cost
 
     model, adaption = open_model(path), Adaption(alone=alone)
-    with TemporaryDirectory(prefix="penstock-", ignore_cleanup_errors=True) as place:
-        with watch("tokenising") as told:
-            corpus = Corpus.build(list(files), model.tokeniser, place, "test", progress=told)
-        corpus.check_known(", ".join(map(str, files)))
+    with tokenised(files, model.tokeniser, watch) as corpus:
         with watch(f"scoring with {path}") as told:
             began = time.perf_counter()
             losses = -model.log_probs(corpus.ids, adaption, told)
@@ -84,7 +143,9 @@ def _candidate(path: Path, files: Sequence[Path], alone: bool, watch: Watch) -> 
 def _sizes(model: Network | Counted) -> dict[str, int]:
     """Parameters, and bytes of the files that are needed."""
     if not isinstance(model, Network):
-        return {"parameters": sum(model.model.sizes), "bytes": model.path.stat().st_size}
+        files = [file for file in (model.path, tokeniser_file(model.path)) if file.exists()]
+        size = sum(file.stat().st_size for file in files)
+        return {"parameters": sum(model.model.sizes), "bytes": size}
     from penstock.models import store
     from penstock.text.tokenise import FILE
 

@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
-from penstock.cli.measure import Watch, measure
-from penstock.cli.options import Json, Quiet, Threads, print_json, use_threads
+from penstock.cli import log_linear
+from penstock.cli.measure import Watch, measure, tokenised
+from penstock.cli.options import (
+    FileList,
+    Json,
+    Quiet,
+    Sentences,
+    Threads,
+    print_json,
+    use_threads,
+)
+from penstock.cli.pairs import SourceFiles, TargetFiles, pair_files
 from penstock.cli.scorers import Adaption, Network, check_same_tokens, open_model
+from penstock.cli.search_options import SearchOptions
+from penstock.cli.translators import evaluate_translators, is_translator
 from penstock.counting.mixture import em_weights
 from penstock.errors import ConfigError, unknown
 
@@ -22,7 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
-MIXES = ("em", "equal")
+MIXES = ("em", "equal", log_linear.NAME)
+FITTED = ("em", log_linear.NAME)
 IMPROPER = 1e-2
 """How far from 1 a sum of probabilities is told: files with few digits are off by less."""
 
@@ -30,14 +42,23 @@ IMPROPER = 1e-2
 def evaluate(
     models: Annotated[list[Path], typer.Argument(help="folder of a model or file of n-grams")],
     *,
-    test: Annotated[list[Path], typer.Option(help="text file, plain, .gz or .xz; repeatable")],
+    test: FileList = None,
+    src: SourceFiles = None,
+    tgt: TargetFiles = None,
+    beam: Annotated[int, typer.Option(min=1, help="of translators")] = 5,
+    bleu: Annotated[
+        str, typer.Option(metavar="KIND", help="of translators: bleu, bleu-lc, multi-bleu")
+    ] = "",
+    resamples: Annotated[
+        int, typer.Option(min=0, help="texts drawn for intervals of translators (0: none)")
+    ] = 0,
     mix: Annotated[
-        str, typer.Option(metavar="HOW", help="weights of several models: em, equal")
+        str, typer.Option(metavar="HOW", help="weights of several models: em, equal, log-linear")
     ] = "",
     valid: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="text that em fits weights to")
+        list[Path] | None, typer.Option(metavar="FILE", help="text that weights are fitted to")
     ] = None,
-    sentences: Annotated[bool, typer.Option("--sentences", help="every line stands alone")] = False,
+    sentences: Sentences = False,
     cache: Annotated[int, typer.Option(min=0, help="words of a cache (0: none)")] = 0,
     theta: Annotated[float, typer.Option(help="sharpness of a network's cache")] = 0.3,
     cache_weight: Annotated[float, typer.Option(help="share of the cache")] = 0.1,
@@ -48,18 +69,31 @@ def evaluate(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Perplexity of a text, with its definition."""
+    """Perplexity of a text, or BLEU of translations, with its definition."""
     from penstock.cli.bar import bar
     from penstock.training.evaluate import Cache, Dynamic
 
     use_threads(threads)
+    watch = partial(bar, quiet=quiet)
+    if is_translator(models[0]):
+        evaluate_translators(
+            models,
+            pair_files(src, tgt),
+            SearchOptions(beam=beam).options(),
+            bleu=bleu,
+            resamples=resamples,
+            watch=watch,
+            as_json=as_json,
+        )
+        return
+    if not test:
+        raise ConfigError("evaluate: expected --test FILE.")
     _check_mix(models, mix, valid)
     adaption = Adaption(
         Cache(cache, theta, cache_weight) if cache else None,
         Dynamic(dynamic, dynamic_steps, dynamic_decay) if dynamic else None,
         sentences,
     ).check()
-    watch = partial(bar, quiet=quiet)
     opened = []
     for path in models:
         with watch(f"reading {path}") as told:
@@ -68,11 +102,16 @@ def evaluate(
         _show(_cost(opened[0], test, adaption, watch), {}, as_json)
         return
     check_same_tokens(opened)
-    weights = np.full(len(opened), 1 / len(opened))
-    if mix == "em":
-        weights = em_weights(measure(opened, valid or [], adaption, watch).log_ps)
-    found = measure(opened, test, adaption, watch)
-    whole, known = found.cost(weights)
+    if mix == log_linear.NAME:
+        weights = log_linear.fit(opened, valid or [], adaption, watch)
+        found = log_linear.measure(opened, weights, test, adaption, watch)
+        whole, known = found.cost(np.ones(1))
+    else:
+        weights = np.full(len(opened), 1 / len(opened))
+        if mix == "em":
+            weights = em_weights(measure(opened, valid or [], adaption, watch).log_ps)
+        found = measure(opened, test, adaption, watch)
+        whole, known = found.cost(weights)
     extra: dict[str, Any] = {}
     if len(opened) > 1:
         extra["weights"] = list(zip(map(str, models), weights.tolist(), strict=True))
@@ -88,33 +127,29 @@ def _check_mix(models: Sequence[Path], mix: str, valid: Sequence[Path] | None) -
         raise unknown("evaluate", "mix", mix, MIXES)
     if len(models) > 1 and not mix:
         raise ConfigError(
-            f"evaluate: expected --mix {' or '.join(MIXES)} for {len(models)} models. "
-            "To see them side by side, use penstock compare."
+            f"evaluate: expected --mix {', '.join(MIXES[:-1])} or {MIXES[-1]} for {len(models)} "
+            "models. To see them side by side, use penstock compare."
         )
-    if mix == "em" and not valid:
-        raise ConfigError("evaluate: expected --valid FILE, the text that em fits the weights to.")
+    if mix in FITTED and not valid:
+        raise ConfigError(
+            f"evaluate: expected --valid FILE, the text that {mix} fits the weights to."
+        )
 
 
 def _cost(network: Network, files: Sequence[Path], adaption: Adaption, watch: Watch) -> Perplexity:
     """What the text of the files costs under one network."""
-    from penstock.text import Corpus
     from penstock.training.run import perplexity
 
-    # The ids go through a file, so that a text of any size is read in little memory.
-    with TemporaryDirectory(prefix="penstock-", ignore_cleanup_errors=True) as place:
-        with watch("tokenising") as told:
-            corpus = Corpus.build(list(files), network.tokeniser, place, "test", progress=told)
-        corpus.check_known(", ".join(map(str, files)))
-        with watch("evaluating") as told:
-            return perplexity(
-                network.model,
-                network.tokeniser,
-                corpus,
-                alone=adaption.alone,
-                cache=adaption.cache,
-                dynamic=adaption.dynamic,
-                progress=told,
-            )
+    with tokenised(files, network.tokeniser, watch) as corpus, watch("evaluating") as told:
+        return perplexity(
+            network.model,
+            network.tokeniser,
+            corpus,
+            alone=adaption.alone,
+            cache=adaption.cache,
+            dynamic=adaption.dynamic,
+            progress=told,
+        )
 
 
 def _show(found: Perplexity, extra: dict[str, Any], as_json: bool) -> None:

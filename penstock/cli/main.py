@@ -12,7 +12,17 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import Abort, TyperException
 
-from penstock.cli import cells, compare, evaluate, generate, quickstart, score, train
+from penstock.cli import (
+    cells,
+    compare,
+    evaluate,
+    generate,
+    inspect,
+    quickstart,
+    score,
+    train,
+    translate,
+)
 from penstock.errors import PenstockError
 
 __all__ = ["app", "main"]
@@ -49,7 +59,9 @@ app.add_typer(train.app, name="train")
 app.command("evaluate")(evaluate.evaluate)
 app.command("generate")(generate.generate)
 app.command("score")(score.score)
+app.command("translate")(translate.translate)
 app.command("compare")(compare.compare)
+app.add_typer(inspect.app, name="inspect")
 app.command("quickstart")(quickstart.quickstart)
 
 

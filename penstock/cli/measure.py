@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,9 +15,9 @@ from penstock.cli.scorers import Adaption, Array, Counted, Network
 
 if TYPE_CHECKING:
     from penstock.metrics import Perplexity
-    from penstock.text import Progress
+    from penstock.text import Corpus, Progress, Tokeniser
 
-__all__ = ["Measured", "Watch", "measure"]
+__all__ = ["Measured", "Watch", "measure", "tokenised"]
 
 Watch = Callable[[str], AbstractContextManager["Progress"]]
 
@@ -66,8 +66,7 @@ def measure(
     """
     rows, mass = [], 1.0
     for model in models:
-        with TemporaryDirectory(prefix="penstock-", ignore_cleanup_errors=True) as place:
-            corpus = _corpus(model, files, place, watch)
+        with tokenised(files, model.tokeniser, watch) as corpus:
             with watch(f"evaluating {model.path}") as told:
                 rows.append(model.log_probs(corpus.ids, adaption, told))
             if isinstance(model, Counted):
@@ -78,10 +77,16 @@ def measure(
     return Measured(np.stack(rows), known, characters, context, mass)
 
 
-def _corpus(model: Network | Counted, files: Sequence[Path], place: str, watch: Watch) -> Any:
-    """The ids go through a file, so that a text of any size is read in little memory."""
+@contextmanager
+def tokenised(files: Sequence[Path], tokeniser: Tokeniser, watch: Watch) -> Iterator[Corpus]:
+    """The text of the files as ids, which go through a file: any size fits in little memory.
+
+    Raises:
+        DataError: a file cannot be read, or holds no token that the tokeniser knows.
+    """
     from penstock.text import Corpus
 
-    with watch("tokenising") as told:
-        corpus = Corpus.build(list(files), model.tokeniser, place, "text", progress=told)
-    return corpus.check_known(", ".join(map(str, files)))
+    with TemporaryDirectory(prefix="penstock-", ignore_cleanup_errors=True) as place:
+        with watch("tokenising") as told:
+            corpus = Corpus.build(list(files), tokeniser, place, "text", progress=told)
+        yield corpus.check_known(", ".join(map(str, files)))

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
+from penstock.cli.counted import Array, spelt, tokeniser_file, words_tokeniser
+from penstock.cli.measure import Watch, tokenised
 from penstock.cli.options import Json, Quiet, print_json, with_settings
-from penstock.cli.scorers import words_tokeniser
 from penstock.counting.smoothing import SMOOTHINGS, AddDelta, Katz, Smoothing
-from penstock.errors import ConfigError, DataError
+from penstock.errors import ConfigError, DataError, unknown
+from penstock.training.cell_settings import TOKENS
 from penstock.training.settings import option
 
 if TYPE_CHECKING:
     from penstock.counting import NGramModel
-    from penstock.text import Progress, Tokeniser
+    from penstock.text import Tokeniser
 
 __all__ = ["NGramSettings", "ngram"]
 
-Watch = Callable[[str], AbstractContextManager["Progress"]]
+BLOCK = 1 << 20
+"""Tokens renumbered at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +42,9 @@ class NGramSettings:
     style: str = option("", "interpolated or backed-off (the method's own when not given)")
     delta: float = option(1.0, "added to every count (add-delta only)")
     katz_k: int = option(5, "largest count that is discounted (katz only)")
-    vocab_size: int = option(0, "most words, <eos> and <unk> counted (0: all)")
-    min_count: int = option(1, "occurrences below which a word is unknown")
+    tokens: str = option("word", "what a token is", choices=TOKENS)
+    vocab_size: int = option(0, "most tokens, <eos> and <unk> counted (0: all)")
+    min_count: int = option(1, "occurrences below which a token is unknown")
     prune: str = option("0", "leave out n-grams that occur so often or less, by order as 0,0,1")
     entropy: float = option(0.0, "leave out n-grams that change perplexity by a smaller share")
     memory: int = option(1024, "MB for sorting; above it counts go to the disk")
@@ -65,6 +70,8 @@ class NGramSettings:
         """Refuse what cannot be before any text is read."""
         from penstock.counting.estimate import plan
 
+        if self.tokens not in TOKENS:
+            raise unknown("train ngram", "tokens", self.tokens, TOKENS)
         plan(self.order, self.method(), self.style, self.thresholds())
         if self.memory < 1 or not 0 <= self.entropy < float("inf"):
             raise ConfigError(
@@ -97,11 +104,14 @@ def ngram(
     watch = partial(bar, quiet=quiet)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        model = _estimated(text, vocab, settings, watch)
+        model, tokeniser = _estimated(text, vocab, settings, watch)
     for warning in told if not quiet else ():
         print(f"penstock: {warning.message}", file=sys.stderr)
     with watch("writing") as progress:
         save(model, out, progress=progress)
+    tokeniser_file(out).unlink(missing_ok=True)
+    if settings.tokens != "word":
+        tokeniser.save(tokeniser_file(out))
     if as_json:
         print_json({"file": str(out), "ngrams": model.sizes, "words": len(model.vocabulary)})
         return
@@ -112,40 +122,59 @@ def ngram(
 
 def _estimated(
     text: Sequence[Path], vocab: Path | None, settings: NGramSettings, watch: Watch
-) -> NGramModel:
-    """The model of the text; the ids go through a file, so that a long one streams."""
+) -> tuple[NGramModel, Tokeniser]:
+    """The model of the text and what its tokens are."""
     from penstock.counting import Vocabulary, estimate
     from penstock.counting.entropy import entropy_pruned
-    from penstock.text import Corpus
 
     tokeniser = _tokeniser(text, vocab, settings, watch)
-    vocabulary = Vocabulary.of_tokens(tokeniser.tokens)
-    with TemporaryDirectory(prefix="penstock-", ignore_cleanup_errors=True) as place:
-        with watch("tokenising") as progress:
-            corpus = Corpus.build(list(text), tokeniser, place, "train", progress=progress)
-        corpus.check_known(", ".join(map(str, text)))
-        with watch("counting") as progress:
-            model = estimate(
-                corpus.ids,
-                vocabulary,
-                order=settings.order,
-                smoothing=settings.method(),
-                style=settings.style,
-                prune=settings.thresholds(),
-                memory=settings.memory << 20,
-                progress=progress,
-            )
-    return entropy_pruned(model, settings.entropy) if settings.entropy else model
+    words = spelt(tokeniser)
+    special = (tokeniser.eos_id, tokeniser.unk_id)
+    vocabulary = Vocabulary(word for id, word in enumerate(words) if id not in special)
+    places = np.array([vocabulary.ids[word] for word in words])
+    with (
+        tokenised(text, tokeniser, watch) as corpus,
+        _renumbered(corpus.ids, places) as ids,
+        watch("counting") as progress,
+    ):
+        model = estimate(
+            ids,
+            vocabulary,
+            order=settings.order,
+            smoothing=settings.method(),
+            style=settings.style,
+            prune=settings.thresholds(),
+            memory=settings.memory << 20,
+            progress=progress,
+        )
+    return entropy_pruned(model, settings.entropy) if settings.entropy else model, tokeniser
+
+
+@contextmanager
+def _renumbered(ids: Array, places: Array) -> Iterator[Array]:
+    """A text's ids as an n-gram model numbers them, in a file, so that a long text streams."""
+    if np.array_equal(places, np.arange(len(places))):
+        yield ids
+        return
+    with TemporaryFile(prefix="penstock-") as file:
+        for start in range(0, len(ids), BLOCK):
+            file.write(places[ids[start : start + BLOCK]].astype(np.int32).tobytes())
+        file.flush()
+        yield np.memmap(file, np.int32, "r")
 
 
 def _tokeniser(
     text: Sequence[Path], vocab: Path | None, settings: NGramSettings, watch: Watch
 ) -> Tokeniser:
-    """That of the words in a list, or of those in the text."""
+    """That of the words in a list, or of the tokens in the text."""
     from penstock.counting import Vocabulary
     from penstock.text import EOS, UNK, Tokeniser, read_lines
 
     if vocab is not None:
+        if settings.tokens != "word":
+            raise ConfigError(
+                f"train ngram: expected vocab with tokens=word, got tokens={settings.tokens!r}."
+            )
         words = [word for line in read_lines(vocab) for word in line.split()]
         marks = (EOS, UNK, "<s>", "</s>")
         listed = dict.fromkeys(word for word in words if word not in marks)
@@ -155,7 +184,7 @@ def _tokeniser(
     with watch("learning the vocabulary") as progress:
         return Tokeniser.train(
             list(text),
-            "word",
+            settings.tokens,
             vocab_size=settings.vocab_size or None,
             min_count=settings.min_count,
             progress=progress,

@@ -16,6 +16,8 @@ __all__ = [
     "FileList",
     "Json",
     "Quiet",
+    "Sentences",
+    "Tests",
     "Threads",
     "print_json",
     "use_threads",
@@ -32,6 +34,11 @@ FileList = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object for programs")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
+Sentences = Annotated[bool, typer.Option("--sentences", help="every line stands alone")]
+Tests = Annotated[
+    list[Path],
+    typer.Option("--test", metavar="FILE", help="text file, plain, .gz or .xz; repeatable"),
+]
 Threads = Annotated[
     int,
     typer.Option(
@@ -90,8 +97,9 @@ def print_json(record: Mapping[str, Any]) -> None:
 
 
 def _own_first(kind: type) -> list[Field[Any]]:
-    """The fields of a dataclass, those it adds to its base before the base's."""
-    return sorted(fields(kind), key=lambda item: item.name not in kind.__annotations__)
+    """The fields of a dataclass, those it adds to its bases before theirs."""
+    named = [name for part in kind.__mro__ for name in inspect.get_annotations(part)]
+    return sorted(fields(kind), key=lambda item: named.index(item.name))
 
 
 def _option(item: Field[Any]) -> inspect.Parameter:

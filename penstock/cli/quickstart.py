@@ -1,4 +1,4 @@
-"""``penstock quickstart``: three cells on English prose, in minutes, nothing downloaded."""
+"""``penstock quickstart``: a trained system in minutes, nothing downloaded."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ import typer
 
 from penstock.cli.generate import text_of
 from penstock.cli.options import Json, Quiet, Threads, print_json, use_threads
+from penstock.cli.quickstart_translate import quickstart_translate
+from penstock.errors import unknown
 
 if TYPE_CHECKING:
     from penstock.training.run import LanguageRun
 
 __all__ = ["quickstart"]
 
+TASKS = ("lm", "translate")
+EPOCHS = 8
 SETTINGS = {
     "hidden": "128",
     "dropout": 0.4,
@@ -36,13 +40,20 @@ SETTINGS = {
 def quickstart(
     *,
     out: Annotated[Path, typer.Option(help="folder for what it leaves")] = Path("quickstart"),
-    cells: Annotated[str, typer.Option(help="cells to compare")] = "elman,gru,lstm",
-    epochs: Annotated[int, typer.Option(min=1, help="passes over the text")] = 8,
+    task: Annotated[str, typer.Option(help="lm: language models; translate")] = "lm",
+    cells: Annotated[str, typer.Option(help="cells to compare (lm)")] = "elman,gru,lstm",
+    languages: Annotated[str, typer.Option(help="source, target (translate)")] = "en,de",
+    epochs: Annotated[
+        int, typer.Option(min=0, help="passes over the text (0: enough)", show_default=False)
+    ] = 0,
     threads: Threads = 0,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Train language models on the prose every Python carries, compare cells, write text."""
+    """Train language models on the prose every Python carries, compare cells, write text.
+
+    With --task translate, train a translator of dates, times and quantities as CLDR writes them.
+    """
     from penstock.cells import CELLS
     from penstock.cli.bar import bar
     from penstock.inspect.report import gather, write_report
@@ -53,6 +64,11 @@ def quickstart(
     from penstock.training.run import Texts, train_language
 
     use_threads(threads)
+    if task not in TASKS:
+        raise unknown("quickstart", "task", task, TASKS)
+    if task == "translate":
+        quickstart_translate(out, languages, epochs, quiet=quiet, as_json=as_json)
+        return
     names = [CELLS[name.strip()].name for name in cells.split(",")]
     files = write_prose(out / "text")
     texts = Texts([files["train"]], [files["valid"]], [files["test"]])
@@ -60,7 +76,9 @@ def quickstart(
     for name in names:
         if not quiet:
             print(f"training {name} on the Python language reference", file=sys.stderr)
-        settings = settings_from(LanguageSettings, SETTINGS, {"cell": name, "epochs": epochs})
+        settings = settings_from(
+            LanguageSettings, SETTINGS, {"cell": name, "epochs": epochs or EPOCHS}
+        )
         shown, watch = progress(quiet=quiet), partial(bar, quiet=quiet)
         runs.append(train_language(texts, settings, out / name, shown, watch))
     best = min(runs, key=lambda run: run.results["test"].perplexity)

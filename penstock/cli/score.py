@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import typer
 
 from penstock.cli.options import Json, Threads, print_json, use_threads
 from penstock.cli.scorers import Counted, Model, open_model
+from penstock.cli.translators import is_translator, score_pairs
 from penstock.errors import DataError
 
 if TYPE_CHECKING:
@@ -32,8 +34,14 @@ def score(
     threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
-    """For each line of stdin: log-probability in nats, tokens with <eos>, the line."""
+    """For each line of stdin: log-probability in nats, tokens with <eos>, the line.
+
+    A translator reads source, tab, translation, and tells what the translation costs.
+    """
     use_threads(threads)
+    if is_translator(folder):
+        score_pairs(folder, _lines(), partial(_show, by_token=by_token, as_json=as_json))
+        return
     opened = open_model(folder)
     tokeniser, names = opened.tokeniser, opened.tokeniser.tokens
     for batch in _batches(tokeniser, _lines()):
@@ -74,7 +82,7 @@ def _batches(tokeniser: Tokeniser, lines: Iterable[str]) -> Iterator[list[tuple[
 
 def _counted(opened: Counted, rows: list[list[int]]) -> list[list[float]]:
     """The log-probability of every token of every row under n-grams."""
-    log_ps = opened.model.log_probs(np.array([symbol for row in rows for symbol in row]))
+    log_ps = opened.log_p(np.array([symbol for row in rows for symbol in row]))
     stops = np.cumsum([len(row) for row in rows])[:-1]
     return [part.tolist() for part in np.split(log_ps, stops)]
 

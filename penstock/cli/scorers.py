@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
+from penstock.cli.counted import Counted, open_counted
 from penstock.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from penstock.counting import NGramModel, Vocabulary
     from penstock.models.language import LanguageModel
     from penstock.search.sample import NextSymbol
     from penstock.text import Tokeniser
@@ -82,49 +82,17 @@ class Network:
             advance=advance,
         )
 
+    def distributions(self, ids: Array, steps: int, *, alone: bool) -> Iterator[Array]:
+        """log p of every token of the vocabulary at every place of a text, in pieces (N, V)."""
+        from penstock.training.evaluate import token_distributions
+
+        eos_id = self.tokeniser.eos_id
+        return token_distributions(self.model, ids, eos_id, alone=alone, steps=steps)
+
     def context(self, adaption: Adaption) -> str:
         """What it knows when it predicts."""
         ways = [str(way) for way in (adaption.cache, adaption.dynamic) if way]
         return "sentence" if adaption.alone else ", ".join(["text", *ways])
-
-
-@dataclass(frozen=True)
-class Counted:
-    """An n-gram model in a file."""
-
-    path: Path
-    model: NGramModel
-    tokeniser: Tokeniser = field(repr=False)
-
-    def symbols(self) -> NextSymbol:
-        """It, for search."""
-        from penstock.counting.symbols import Symbols
-
-        return Symbols(self.model)
-
-    def log_probs(self, ids: Array, adaption: Adaption, progress: Advance) -> Array:
-        """log p of every token of a text: (T,) -> (T,)."""
-        from penstock.counting.mixture import with_cache
-
-        found = self.model.log_probs(ids)
-        progress(len(ids), len(ids))
-        cache = adaption.cache
-        return with_cache(found, ids, size=cache.size, weight=cache.weight) if cache else found
-
-    def context(self, adaption: Adaption) -> str:
-        """What it knows when it predicts."""
-        cache = adaption.cache
-        words = f", cache of words (size={cache.size}, weight={cache.weight})" if cache else ""
-        return f"{self.model.order - 1} words of the sentence{words}"
-
-    def mass(self, ids: Array) -> float:
-        """The sum of probabilities that is furthest from 1, after a few beginnings of the text."""
-        state, worst = self.model.start(), 1.0
-        for id in ids[:32]:
-            total = float(np.exp(self.model.distribution(state).astype(float)).sum())
-            worst = max(worst, total, key=lambda mass: abs(mass - 1))
-            state = self.model.advance(np.array([int(id)]), state)
-        return worst
 
 
 def is_ngram(path: Path) -> bool:
@@ -139,28 +107,10 @@ def open_model(path: Path, progress: Advance = lambda done, total: None) -> Netw
         DataError: it is missing, damaged or something else.
     """
     if is_ngram(path):
-        from penstock.counting.storage import load
-
-        model = load(path, progress=progress)
-        return Counted(path, model, words_tokeniser(model.vocabulary, path))
+        return open_counted(path, progress)
     from penstock.training.folder import load_language
 
     return Network(path, *load_language(path))
-
-
-def words_tokeniser(vocabulary: Vocabulary, path: Path) -> Tokeniser:
-    """The tokeniser with a vocabulary's words and ids."""
-    from tokenizers import models
-
-    from penstock.text import EOS, UNK, Words
-
-    if vocabulary.tokens.count(EOS) > 1:
-        raise DataError(f"{path}: expected no word {EOS}: it means the end of a line here.")
-    spelt = (word.encode("utf-8", "surrogateescape") for word in vocabulary.tokens)
-    ids = {word.decode("utf-8", "backslashreplace"): id for id, word in enumerate(spelt)}
-    library = Words.blank()
-    library.model = models.WordLevel(ids, unk_token=UNK)
-    return Words(library)
 
 
 def check_same_tokens(models: Sequence[Network | Counted]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from penstock.cli import ngram
+from penstock.cli import ngram, train_translate
 from penstock.cli.options import (
     FileList,
     Json,
@@ -33,6 +33,7 @@ def train() -> None:
 
 
 app.command("ngram")(ngram.ngram)
+app.command("translate")(train_translate.translate)
 
 
 @app.command("lm")
@@ -69,8 +70,8 @@ def language_model(
         given["cell"] = _equations(cell_file, given)
     settings = settings_from(LanguageSettings, book.settings if book else {}, given)
     named = {"train": train or [], "valid": valid or [], "test": test or []}
-    for part, file in (book.texts if book else {}).items():
-        named[part] = named[part] or [find_data(file)]
+    for part, files in (book.texts if book else {}).items():
+        named[part] = named[part] or [find_data(file) for file in files]
     if missing := [f"--{part} FILE" for part in ("train", "valid") if not named[part]]:
         raise ConfigError(f"train lm: expected {' and '.join(missing)}.")
     folder = out or (Path("runs") / Path(recipe).stem if recipe else None)

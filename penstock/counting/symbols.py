@@ -1,6 +1,6 @@
 """n-gram models, and mixtures of any models, for search: a state, and steps from symbol to symbol.
 
-Ids are those of a tokeniser: ``<eos>`` 0, ``<unk>`` 1; ``<s>`` is no symbol.
+Ids are those of a tokeniser; ``<s>`` is no symbol.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,6 +23,10 @@ __all__ = ["Mixture", "Symbols"]
 class Symbols:
     """An n-gram model that gives the next symbol's log-probabilities as tensors.
 
+    Args:
+        model: the n-grams.
+        places: (V,), the model's id of each symbol; the model's own ids when None.
+
     >>> from penstock.counting import Vocabulary, estimate
     >>> v = Vocabulary(["a", "b"])
     >>> model = Symbols(estimate(v.encode_text("a b\\n"), v, order=2, smoothing="witten-bell"))
@@ -30,8 +35,9 @@ class Symbols:
     array([[0.15, 0.06, 0.65, 0.15]], dtype=float32)
     """
 
-    def __init__(self, model: NGramModel) -> None:
+    def __init__(self, model: NGramModel, places: Array | None = None) -> None:
         self.model = model
+        self.places = np.arange(len(model.vocabulary)) if places is None else places
 
     def start(self, batch: int) -> Array:
         """The state before any word."""
@@ -39,8 +45,13 @@ class Symbols:
 
     def step(self, ids: Tensor, state: Array) -> tuple[Tensor, Array]:
         """Symbols (B,) -> log-probabilities of the next (B, V) in nats, and the state."""
-        state = self.model.advance(ids.numpy(), state)
-        return torch.from_numpy(self.model.distribution(state)), state
+        state = self.model.advance(self.places[ids.numpy()], state)
+        return torch.from_numpy(self.model.distribution(state)[:, self.places]), state
+
+    def select(self, state: Array, rows: Tensor) -> Array:
+        """The state of other rows: rows (N,) index those of a batch."""
+        selected: Array = state[:, rows.numpy()]
+        return selected
 
 
 class Mixture:

@@ -12,13 +12,13 @@ import numpy as np
 
 from penstock.errors import ConfigError, DataError
 
-__all__ = ["BOS", "EOS", "UNK", "Array", "Vocabulary", "first_repeat"]
+__all__ = ["BOS", "EOS", "UNK", "WHITE", "Array", "Vocabulary", "first_repeat"]
 
 BOS, EOS, UNK = "<s>", "</s>", "<unk>"
 MARKS = 2
 """Words that are predicted in every vocabulary: ``</s>`` and ``<unk>``."""
 Array = np.ndarray[Any, np.dtype[Any]]
-_WHITE = frozenset(" \t\n\r\v\f")
+WHITE = frozenset(" \t\n\r\v\f")
 """What separates words in an ARPA file; other white space may be part of a word there."""
 
 
@@ -53,23 +53,8 @@ class Vocabulary:
                 "Take it out of the text."
             )
         for word in self.words:
-            if not word or not _WHITE.isdisjoint(word):
+            if not word or not WHITE.isdisjoint(word):
                 raise DataError(f"Vocabulary: expected words without white space, got {word!r}.")
-
-    @classmethod
-    def of_tokens(cls, tokens: Sequence[str]) -> Vocabulary:
-        """That of a tokeniser whose first tokens are the end of a line and the unknown word.
-
-        The ids of all its tokens stay what they are.
-
-        >>> Vocabulary.of_tokens(["<eos>", "<unk>", "a"]).words
-        ['</s>', '<unk>', 'a', '<s>']
-        """
-        if list(tokens[:2]) != ["<eos>", UNK]:
-            raise DataError(
-                f"Vocabulary: expected <eos> and <unk> as first tokens, got {list(tokens[:2])}."
-            )
-        return cls(tokens[2:])
 
     @classmethod
     def of_lines(

@@ -12,54 +12,18 @@ from dataclasses import astuple, dataclass
 from itertools import accumulate
 from typing import Any
 
+from penstock.engines.instructions import (
+    CODES,
+    LOOKS,
+    ROW_BY_ROW,
+    TILE,
+    Coded,
+    Instruction,
+    look,
+)
 from penstock.equations.loop import LEAVES, Block, Loop, Node
 
-__all__ = ["TILE", "Assembly", "Panel", "assemble"]
-
-TILE = 16
-"""Hidden units that are computed together."""
-
-OPERATIONS = (
-    *(
-        "token",
-        "tiled",
-        "previous",
-        "sequence",
-        "vector",
-        "state",
-        "temp",
-        "constant",
-        "sum",
-        "largest",
-    ),
-    "matmul",
-    *(
-        "store token",
-        "store tiled",
-        "store state",
-        "store temp",
-        "store sum",
-        "store largest",
-        "accumulate",
-    ),
-    *("select", "add", "sub", "mul", "div", "maximum", "minimum", "wins", "dsigmoid", "dtanh"),
-    *("add number", "mul number", "from number", "add vector", "mul vector"),
-    *("neg", "sigmoid", "tanh", "relu", "exp", "log", "sqrt", "abs", "sin", "cos", "square"),
-    *("softplus", "softsign", "hard_sigmoid", "hard_tanh", "leaky_relu", "elu", "silu", "gelu"),
-    *("gelu_slope", "positive", "sign"),
-    *("attend", "attend back"),
-)
-"""In the order of ``enum class Op`` in ``native/program.h``."""
-
-CODES = {name: code for code, name in enumerate(OPERATIONS)}
-
-LOOKS = ("attend", "attend back")
-"""What goes row by row, over the words of a source."""
-ROW_BY_ROW = 0
-"""Width of a group that does not go tile by tile."""
-
-Coded = tuple[int, int, int, int, int, int, int, float]
-"""An instruction as the machine takes it."""
+__all__ = ["Assembly", "Panel", "assemble"]
 
 
 @dataclass(frozen=True)
@@ -94,23 +58,6 @@ class Assembly:
     arguments: tuple[Any, ...]
     apart: bool
     phases: int
-
-
-@dataclass
-class _Instruction:
-    """An instruction on values that have no slot yet."""
-
-    op: str
-    results: Block = ()
-    operands: Block = ()
-    i: int = 0
-    j: int = 0
-    k: int = 0
-    value: float = 0.0
-
-
-def _look(node: Node) -> Coded:
-    return CODES[node.op], 0, 0, 0, 0, 0, 0, 0.0
 
 
 def assemble(loop: Loop) -> Assembly:
@@ -148,7 +95,7 @@ class _Assembler:
         slots = max((group.slots for group in self.groups.values()), default=0)
         for index, node in enumerate(self.nodes):
             if node.op in LOOKS:
-                phases[self.phases[index]].append((ROW_BY_ROW, [_look(node)]))
+                phases[self.phases[index]].append((ROW_BY_ROW, [look(node)]))
         apart = not (self.panels or self.numbers or self.temps)
         arguments = (
             [state.width for state in self.loop.states],
@@ -217,18 +164,18 @@ class _Assembler:
                 latest[arg] = min(latest.get(arg, limit), limit)
         return phases
 
-    def _stored(self) -> dict[int, list[_Instruction]]:
+    def _stored(self) -> dict[int, list[Instruction]]:
         """For each node the instructions that write its value."""
-        stored: dict[int, list[_Instruction]] = defaultdict(list)
+        stored: dict[int, list[Instruction]] = defaultdict(list)
         for number, state in enumerate(self.loop.states):
-            stored[state.new].append(_Instruction("store state", i=number))
+            stored[state.new].append(Instruction("store state", i=number))
         for number, output in enumerate(self.loop.outputs):
             columns = accumulate(self.loop.widths(output), initial=0)
             op = "store tiled" if number in self.loop.tiled_outputs else "store token"
             for index, column in zip(output, columns, strict=False):
-                stored[index].append(_Instruction(op, i=number, j=column))
+                stored[index].append(Instruction(op, i=number, j=column))
         for number, index in enumerate(self.loop.sums):
-            stored[index].append(_Instruction("accumulate", i=number))
+            stored[index].append(Instruction("accumulate", i=number))
         for node in self.nodes:
             if node.op == "matmul":
                 for arg in node.args:
@@ -290,7 +237,7 @@ class _Group:
     def __init__(self, assembler: _Assembler, phase: int, width: int) -> None:
         self.assembler, self.phase, self.width = assembler, phase, width
         self.nodes, self.loop = assembler.nodes, assembler.loop
-        self.code: list[_Instruction] = []
+        self.code: list[Instruction] = []
         self.known: dict[int, int] = {}
         self.values = 0
         self.slots = 0
@@ -300,13 +247,13 @@ class _Group:
         value = self.read(index)
         assembler = self.assembler
         for store in assembler.stored.get(index, []):
-            self.code.append(_Instruction(store.op, (), (value,), store.i, store.j))
+            self.code.append(Instruction(store.op, (), (value,), store.i, store.j))
         if index in assembler.temps and not assembler._looks(index):
-            self.code.append(_Instruction("store temp", (), (value,), assembler.temps[index]))
+            self.code.append(Instruction("store temp", (), (value,), assembler.temps[index]))
         for number, place in assembler.numbers.items():
             node = self.nodes[number]
             if node.args[0] == index:
-                self.code.append(_Instruction(f"store {node.op}", (), (value,), place))
+                self.code.append(Instruction(f"store {node.op}", (), (value,), place))
 
     def read(self, index: int) -> int:
         """The value of a node in this phase."""
@@ -316,7 +263,7 @@ class _Group:
                 self.known[index] = self._load(node, index)
             elif self.assembler.phases[index] < self.phase:
                 temp = self.assembler.temps[index]
-                self.known[index] = self._new(_Instruction("temp", i=temp))
+                self.known[index] = self._new(Instruction("temp", i=temp))
             elif node.op == "matmul":
                 self._multiply(node)
             else:
@@ -332,24 +279,24 @@ class _Group:
             case "token":
                 column = sum(self.loop.tokens[node.source][: node.block])
                 op = "tiled" if node.source in self.loop.tiled_tokens else "token"
-                load = _Instruction(op, i=node.source, j=column, value=one)
+                load = Instruction(op, i=node.source, j=column, value=one)
             case "previous":
-                load = _Instruction("previous", i=node.source, k=node.first, value=one)
+                load = Instruction("previous", i=node.source, k=node.first, value=one)
             case "sequence":
                 width = self.loop.sequences[node.source]
-                load = _Instruction("sequence", i=node.source, j=width, value=one)
+                load = Instruction("sequence", i=node.source, j=width, value=one)
             case "vector" | "state":
-                load = _Instruction(node.op, i=node.source, value=one)
+                load = Instruction(node.op, i=node.source, value=one)
             case "constant":
-                load = _Instruction("constant", value=node.value)
+                load = Instruction("constant", value=node.value)
             case "part":
                 temp = self.assembler.temps[node.args[0]]
-                load = _Instruction("temp", i=temp, j=node.block, k=1)
+                load = Instruction("temp", i=temp, j=node.block, k=1)
             case "sum" | "largest":
                 tiles = -(-self.nodes[node.args[0]].width // TILE)
-                load = _Instruction(node.op, i=self.assembler.numbers[index], j=tiles)
+                load = Instruction(node.op, i=self.assembler.numbers[index], j=tiles)
             case _:
-                load = _Instruction("temp", i=self.assembler.temps[index], value=one)
+                load = Instruction("temp", i=self.assembler.temps[index], value=one)
         return self._new(load)
 
     def _multiply(self, node: Node) -> None:
@@ -366,27 +313,27 @@ class _Group:
         panel = self.assembler.panel(Panel(node.source, blocks, node.width, stretches))
         results = tuple(range(self.values, self.values + len(blocks)))
         self.values += len(blocks)
-        self.code.append(_Instruction("matmul", results, i=panel))
+        self.code.append(Instruction("matmul", results, i=panel))
         self.known.update(zip((members[b] for b in blocks), results, strict=True))
 
-    def _compute(self, node: Node) -> _Instruction:
+    def _compute(self, node: Node) -> Instruction:
         match node.op, node.args:
             case (("add" | "mul"), (a, b)):
                 for x, other in ((a, b), (b, a)):
                     if self.nodes[other].op == "constant":
                         number = self.nodes[other].value
-                        return _Instruction(f"{node.op} number", (), (self.read(x),), value=number)
+                        return Instruction(f"{node.op} number", (), (self.read(x),), value=number)
                 for x, other in ((a, b), (b, a)):
                     if (vector := self._vector(other)) is not None:
                         source, one = vector
-                        return _Instruction(
+                        return Instruction(
                             f"{node.op} vector", (), (self.read(x),), i=source, value=one
                         )
             case "sub", (a, b) if self.nodes[b].op == "constant":
-                return _Instruction("add number", (), (self.read(a),), value=-self.nodes[b].value)
+                return Instruction("add number", (), (self.read(a),), value=-self.nodes[b].value)
             case "sub", (a, b) if self.nodes[a].op == "constant":
-                return _Instruction("from number", (), (self.read(b),), value=self.nodes[a].value)
-        return _Instruction(node.op, (), tuple(self.read(arg) for arg in node.args))
+                return Instruction("from number", (), (self.read(b),), value=self.nodes[a].value)
+        return Instruction(node.op, (), tuple(self.read(arg) for arg in node.args))
 
     def _vector(self, index: int) -> tuple[int, float] | None:
         """Which vector a node is, and whether it is one number for all units."""
@@ -395,7 +342,7 @@ class _Group:
             node, one = self.nodes[node.args[0]], 1.0
         return (node.source, one) if node.op == "vector" else None
 
-    def _new(self, instruction: _Instruction) -> int:
+    def _new(self, instruction: Instruction) -> int:
         instruction.results = (self.values,)
         self.values += 1
         self.code.append(instruction)

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from penstock.engines import operator, reference
-from penstock.engines.machine import ISA, TYPES, Again, Order, compiled, run_loop, wants_gradient
+from penstock.engines.differentiate import Again, run_loop, wants_gradient
+from penstock.engines.machine import ISA, TYPES, Order, compiled
 from penstock.engines.stages import Sequence, Stages
 from penstock.engines.storage import Weights
 from penstock.equations.attention import find_attention, refusal

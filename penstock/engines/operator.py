@@ -1,6 +1,6 @@
 """The loop as a PyTorch operator, for ``torch.compile`` and ``torch.export``.
 
-Run directly, a loop goes through :mod:`penstock.engines.machine`, which costs less each call.
+Run directly, a loop goes through :mod:`penstock.engines.differentiate`, which costs less each call.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from penstock.engines.machine import Compiled, Order, backward, compiled, forward, saved_for
+from penstock.engines.differentiate import backward, forward, saved_for
+from penstock.engines.machine import Compiled, Order, compiled
 
 __all__ = ["loop", "loop_backward"]
 
@@ -31,7 +32,7 @@ def loop(
     words: Tensor | None,
     training: bool,
 ) -> list[Tensor]:
-    """Run a loop; see :func:`penstock.engines.machine.run_loop`.
+    """Run a loop; see :func:`penstock.engines.differentiate.run_loop`.
 
     Args:
         program: the loop as text.

@@ -96,7 +96,8 @@ def streamed(
     @torch.no_grad()
     def annotated(memory: Annotations) -> list[Tensor]:
         values = before(memory).values
-        groups = [s if isinstance(s, tuple) else (s,) for s in lowered.sequences]
+        sources = [s for s in lowered.sequences if not isinstance(s, Slot)]
+        groups = [source if isinstance(source, tuple) else (source,) for source in sources]
         return [torch.cat([values[index] for index in group], -1) for group in groups]
 
     stages = before(None)

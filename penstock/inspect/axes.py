@@ -51,13 +51,18 @@ def legend_above(axes: Axes, columns: int = 4) -> None:
 
 
 def faint_bars(
-    axes: Axes, xs: Sequence[float], counts: Sequence[int], *, width: float = 0.8
+    axes: Axes,
+    xs: Sequence[float],
+    counts: Sequence[int],
+    *,
+    width: float | Sequence[float] = 0.8,
+    what: str = "tokens",
 ) -> None:
-    """How much text stands behind each point: its share of the tokens, on an axis to the right."""
+    """How much text stands behind each point: its share of it all, on an axis to the right."""
     behind = axes.twinx()
     total = max(sum(counts), 1)
     behind.bar(xs, [100 * count / total for count in counts], width, color=RULE, alpha=0.55)
-    behind.set_ylabel("share of tokens (%)")
+    behind.set_ylabel(f"share of {what} (%)")
     behind.set_ylim(0, None)
     behind.grid(False)
     axes.set_zorder(behind.get_zorder() + 1)

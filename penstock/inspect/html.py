@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from html import escape
 from pathlib import Path
-from typing import Any
 
 from penstock.equations import render
 from penstock.equations.program import Program
 from penstock.files import write_atomic
 from penstock.inspect.content import COMPARED, Picture, ReportData, Run
 from penstock.inspect.heatmaps import shown_word
-from penstock.inspect.page import PAGE
+from penstock.inspect.page import PAGE, escaped
 from penstock.text.tokenise import EOS
 
 __all__ = ["equations", "write_report"]
@@ -31,7 +29,7 @@ def write_report(folder: Path, report: ReportData) -> Path:
     """
     parts = [_head(report), *_sections(report), _passage(report.passage), _samples(report.samples)]
     body = "\n".join([*parts, _settings(report)])
-    page = PAGE.substitute(title=_text(report.title), body=body)
+    page = PAGE.substitute(title=escaped(report.title), body=body)
     path = Path(folder) / REPORT
     write_atomic(path, page.encode(errors="replace"))
     return path
@@ -42,22 +40,22 @@ def equations(program: Program) -> str:
     comments = iter(program.assignments)
 
     def with_comment(end: re.Match[str]) -> str:
-        return f"<mtd><mtext>{_text(next(comments).comment)}</mtext></mtd>{end[0]}"
+        return f"<mtd><mtext>{escaped(next(comments).comment)}</mtext></mtd>{end[0]}"
 
     return re.sub("</mtr>", with_comment, render.mathml(program))
 
 
 def _head(report: ReportData) -> str:
     results = "".join(
-        f'<div><dt>{_text(result.label)}</dt><dd class="number">{_text(result.number)}</dd>'
-        f"<dd>{_text(result.note)}</dd></div>"
+        f'<div><dt>{escaped(result.label)}</dt><dd class="number">{escaped(result.number)}</dd>'
+        f"<dd>{escaped(result.note)}</dd></div>"
         for result in report.results
     )
     return (
-        f"<header><h1>{_text(report.title)}</h1>\n"
-        f'<p class="quiet">{_text(report.subtitle)}</p></header>\n'
+        f"<header><h1>{escaped(report.title)}</h1>\n"
+        f'<p class="quiet">{escaped(report.subtitle)}</p></header>\n'
         f'<dl class="results">{results}</dl>\n'
-        f'<p class="quiet definition">{_text(report.definition)}</p>'
+        f'<p class="quiet definition">{escaped(report.definition)}</p>'
     )
 
 
@@ -68,7 +66,7 @@ def _sections(report: ReportData) -> Iterable[str]:
     if report.runs:
         figures = map(_figure, sections.pop(COMPARED, []))
         yield _block(COMPARED, [_comparison(report.runs), *figures])
-    citation = f'<p class="quiet">{_text(report.citation)}</p>\n' if report.citation else ""
+    citation = f'<p class="quiet">{escaped(report.citation)}</p>\n' if report.citation else ""
     yield f'<h2>The cell</h2>\n{citation}<div class="scroll">{report.equations}</div>'
     for section, pictures in sections.items():
         yield _block(section, map(_figure, pictures))
@@ -76,21 +74,21 @@ def _sections(report: ReportData) -> Iterable[str]:
 
 def _block(section: str, parts: Iterable[str]) -> str:
     figures = "\n".join(parts)
-    return f'<h2>{_text(section)}</h2>\n<div class="figures">{figures}</div>'
+    return f'<h2>{escaped(section)}</h2>\n<div class="figures">{figures}</div>'
 
 
 def _figure(picture: Picture) -> str:
     kind = ' class="wide"' if picture.is_wide else ""
     return (
-        f"<figure{kind}><h3>{_text(picture.title)}</h3>\n"
+        f"<figure{kind}><h3>{escaped(picture.title)}</h3>\n"
         f'<div class="scroll">{picture.svg}</div>\n'
-        f"<figcaption>{_text(picture.caption)}</figcaption></figure>"
+        f"<figcaption>{escaped(picture.caption)}</figcaption></figure>"
     )
 
 
 def _comparison(runs: Sequence[Run]) -> str:
     rows = "".join(
-        f"<tr><td>{_text(run.name)}</td><td>{run.perplexity:,.1f}</td>"
+        f"<tr><td>{escaped(run.name)}</td><td>{run.perplexity:,.1f}</td>"
         f"<td>{_count(run.parameters)}</td><td>{_count(run.tokens_per_second)}</td></tr>"
         for run in runs
     )
@@ -119,7 +117,7 @@ def _surprisal(token_bits: tuple[str, float]) -> str:
     token, bits = token_bits
     share = min(100 * bits / _ALL_BITS, 100)
     return (
-        f'<span style="--share: {share:.0f}" title="{bits:.1f} bits">{_text(shown_word(token))}'
+        f'<span style="--share: {share:.0f}" title="{bits:.1f} bits">{escaped(shown_word(token))}'
         f"<sub>{bits:.0f}</sub></span>{'<br>' if token == EOS else ''}"
     )
 
@@ -128,25 +126,20 @@ def _samples(samples: Sequence[tuple[str, str]]) -> str:
     if not samples:
         return ""
     texts = (
-        f"<h3>{_text(how)}</h3>\n<blockquote>{_text(what)}</blockquote>" for how, what in samples
+        f"<h3>{escaped(how)}</h3>\n<blockquote>{escaped(what)}</blockquote>"
+        for how, what in samples
     )
     return "<h2>What it writes</h2>\n" + "\n".join(texts)
 
 
 def _settings(report: ReportData) -> str:
     rows = "".join(
-        f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>"
+        f"<div><dt>{escaped(name)}</dt><dd>{escaped(value)}</dd></div>"
         for name, value in report.settings.items()
     )
     table = f'<h2>Settings</h2>\n<dl class="settings">{rows}</dl>\n' if rows else ""
-    return f'{table}<p class="quiet">{_text(report.notes)}</p>'
+    return f'{table}<p class="quiet">{escaped(report.notes)}</p>'
 
 
 def _count(number: float | None) -> str:
     return "–" if number is None else f"{number:,.0f}"
-
-
-def _text(value: Any) -> str:
-    """Escaped, without the control characters that HTML forbids."""
-    text = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", str(value))
-    return escape(text)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from html import escape
 from string import Template
+from typing import Any
 
-__all__ = ["PAGE"]
+__all__ = ["PAGE", "escaped"]
 
 _LIGHT = """
     --paper: #ffffff; --panel: #f6f7f9; --ink: #1f2430; --muted: #5c6675; --rule: #d5dae1;
@@ -122,3 +125,13 @@ $body
 </html>
 """
 )
+
+
+def escaped(value: Any) -> str:
+    """A value as text of a page, without the control characters that HTML forbids.
+
+    >>> escaped("a <b> \\x00")
+    'a &lt;b&gt; �'
+    """
+    text = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", str(value))
+    return escape(text)

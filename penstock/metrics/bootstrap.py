@@ -1,4 +1,4 @@
-"""How far a perplexity, and the difference of two, may be chance: the paired bootstrap.
+"""How far a figure, and the difference of two, may be chance: the paired bootstrap.
 
 The lines of the text are drawn anew with replacement, many times, the same lines for every model
 (Efron & Tibshirani 1993; Koehn 2004).
@@ -10,9 +10,53 @@ import numpy as np
 
 from penstock.errors import ConfigError, ShapeError
 
-__all__ = ["Bootstrap"]
+__all__ = ["Bootstrap", "check_resamples", "quantiles", "resample"]
 
 Array = np.ndarray
+
+
+def resample(rows: Array, *, resamples: int = 1000, seed: int = 1) -> Array:
+    """Sums of statistics over texts whose lines are drawn anew with replacement.
+
+    Args:
+        rows: what each line contributes.
+        resamples: how many texts are drawn, >= 100.
+        seed: of the draws; the same lines are drawn from all texts of as many lines.
+
+    Raises:
+        ConfigError: the resamples are too few.
+
+    Shapes:
+        (lines, n) -> (resamples, n)
+    """
+    check_resamples(resamples)
+    generator, lines = np.random.default_rng(seed), len(rows)
+    totals = np.empty((resamples, rows.shape[1]))
+    for draw in totals:
+        times = np.bincount(generator.integers(lines, size=lines))
+        draw[:] = times @ rows[: len(times)]
+    return totals
+
+
+def check_resamples(resamples: int) -> None:
+    """Refuse too few for an interval.
+
+    Raises:
+        ConfigError: there are less than 100.
+    """
+    if resamples < 100:
+        raise ConfigError(f"bootstrap: expected resamples >= 100, got {resamples=}.")
+
+
+def quantiles(values: Array, level: float = 0.95) -> tuple[float, float]:
+    """Between which values the share ``level`` of them lies.
+
+    >>> quantiles(np.arange(101), 0.5)
+    (25.0, 75.0)
+    """
+    outside = (1 - level) / 2
+    low, high = np.quantile(values, [outside, 1 - outside])
+    return float(low), float(high)
 
 
 class Bootstrap:
@@ -51,27 +95,19 @@ class Bootstrap:
                 "Bootstrap: expected nats and tokens (models, lines) of the same lines, got "
                 f"{nats.shape} and {tokens.shape}."
             )
-        if resamples < 100 or not 0 < level < 1:
-            raise ConfigError(
-                f"Bootstrap: expected resamples >= 100 and level between 0 and 1, got "
-                f"{resamples=} and {level=}."
-            )
+        if not 0 < level < 1:
+            raise ConfigError(f"bootstrap: expected level between 0 and 1, got {level=}.")
         self.lines, self.resamples = nats.shape[1], resamples
         self.level, self.seed = level, seed
-        generator, both = np.random.default_rng(seed), np.concatenate([nats, tokens]).T
-        totals = np.empty((resamples, 2 * len(nats)))
-        for draw in totals:
-            times = np.bincount(generator.integers(self.lines, size=self.lines))
-            draw[:] = times @ both[: len(times)]
+        both = np.concatenate([nats, tokens]).T
+        totals = resample(both, resamples=resamples, seed=seed)
         self.nats, per_text = totals[:, : len(nats)].T, totals[:, len(nats) :].T
         with np.errstate(over="ignore"):
             self.perplexities = np.exp(self.nats / per_text)
 
     def interval(self, model: int) -> tuple[float, float]:
         """Between which perplexities the share ``level`` of the resampled texts lies."""
-        outside = (1 - self.level) / 2
-        low, high = np.quantile(self.perplexities[model], [outside, 1 - outside])
-        return float(low), float(high)
+        return quantiles(self.perplexities[model], self.level)
 
     def p_value(self, one: int, other: int) -> float:
         """How probable so clear a difference is by chance, two-sided.

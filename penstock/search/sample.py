@@ -1,27 +1,24 @@
-"""Generating text by sampling from a model that scores the next symbol."""
+"""Text drawn from a model that scores the next symbol, one by one or many side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from penstock.errors import ConfigError
+from penstock.search.constraints import Constraints
+from penstock.search.hypothesis import Hypothesis
+from penstock.search.model import NextSymbol, Selectable, device_of
+from penstock.search.options import Beam
+from penstock.search.roll import roll
+from penstock.search.rules import Past, ruled
 
-__all__ = ["NextSymbol", "Sampling", "generate"]
-
-
-class NextSymbol(Protocol):
-    """A model that search can use: a first state, and one step from symbol to symbol."""
-
-    def start(self, batch: int) -> Any:
-        """The state before any symbol."""
-
-    def step(self, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """Symbols (B,) -> log-probabilities of the next (B, V), and the state."""
+__all__ = ["NextSymbol", "Sampling", "generate", "sample"]
 
 
 @dataclass(frozen=True)
@@ -50,14 +47,111 @@ class Sampling:
         """One symbol for each row of log-probabilities: (B, V) -> (B,)."""
         if self.temperature == 0:
             return log_p.argmax(-1)
+        return torch.multinomial(self.probabilities(log_p), 1, generator=generator)[..., 0]
+
+    def probabilities(self, log_p: Tensor) -> Tensor:
+        """The distribution that is drawn from: (B, V) -> (B, V)."""
+        if self.temperature == 0:
+            return F.one_hot(log_p.argmax(-1), log_p.shape[-1]).to(log_p.dtype)
         scores = log_p / self.temperature
         if self.top_k and self.top_k < scores.shape[-1]:
             least = scores.topk(self.top_k).values[..., -1:]
             scores = scores.masked_fill(scores < least, -torch.inf)
         probabilities = torch.softmax(scores, -1)
-        if self.top_p < 1:
-            probabilities = _nucleus(probabilities, self.top_p)
-        return torch.multinomial(probabilities, 1, generator=generator)[..., 0]
+        return _nucleus(probabilities, self.top_p) if self.top_p < 1 else probabilities
+
+
+@torch.no_grad()
+def sample(
+    model: Selectable,
+    batch: int,
+    sampling: Sampling | None = None,
+    *,
+    start_id: int,
+    eos_id: int,
+    number: int = 1,
+    max_length: int = 200,
+    min_length: int = 0,
+    constraints: Constraints | None = None,
+    seed: int = 1,
+    first: int = 0,
+) -> list[list[Hypothesis]]:
+    """Some sequences for each sentence, drawn independently; the same one may come twice.
+
+    What is drawn for a sentence depends on the seed and its number, not on what is beside it.
+
+    Args:
+        model: whose ``start`` knows the sentences.
+        batch: B, how many there are.
+        sampling: how to draw; by default from the model's own distribution.
+        start_id: the symbol before the first.
+        eos_id: the symbol that ends a sequence.
+        number: of sequences for each sentence.
+        max_length: most symbols, the end not counted; at it, the end is taken.
+        min_length: fewest.
+        constraints: what must and must not come, but for phrases that must.
+        seed: of the random numbers.
+        first: the number of the first sentence.
+
+    Raises:
+        ConfigError: the constraints contradict each other or do not fit the model.
+    """
+    sampling, constraints = sampling or Sampling(), constraints or Constraints()
+    options = Beam(1, max_length=max_length, min_length=min_length)
+    constraints.check(batch, options, eos_id)
+    if any(map(len, constraints.must)):
+        raise ConfigError("sample: expected no phrases that must come. Ask a beam for them.")
+    if batch == 0 or number == 0:
+        return [[] for _ in range(batch)]
+    rows = torch.arange(batch, device=device_of(model)).repeat_interleave(number)
+    chance = _chance(seed, range(first, first + batch), number, constraints.longest(options) + 1)
+    draw = _Draw(sampling, options, constraints, rows, chance.to(rows.device), eos_id)
+    state = model.select(model.start(batch), rows)
+    start = torch.full_like(rows, start_id)
+    longest = chance.shape[1] - 1
+    found = roll(model, state, start, draw, eos_id=eos_id, longest=longest).hypotheses()
+    return [
+        [hypothesis for hypothesis in found[n : n + number] if hypothesis.log_p > -torch.inf]
+        for n in range(0, len(found), number)
+    ]
+
+
+class _Draw:
+    """Picks the next symbols by chance (N, steps), one number a symbol."""
+
+    def __init__(
+        self,
+        sampling: Sampling,
+        options: Beam,
+        constraints: Constraints,
+        rows: Tensor,
+        chance: Tensor,
+        eos_id: int,
+    ) -> None:
+        self.sampling, self.constraints, self.rows = sampling, constraints, rows
+        self.chance, self.eos_id = chance, eos_id
+        lengths = constraints.lengths(int(rows.max()) + 1, options, rows.device)
+        self.rules = constraints.rules(options, *lengths, eos_id)
+        self.ids = torch.full(chance.shape, eos_id, device=rows.device)
+
+    def __call__(self, step: int, here: Tensor, log_p: Tensor) -> Tensor:
+        if step == 0:
+            self.constraints.check_symbols(log_p.shape[1], self.eos_id)
+        history = self.ids[here, None, :step]
+        past = Past(self.rows[here], torch.zeros_like(here), history, step)
+        allowed = ruled(self.rules, log_p[:, None], past)[:, 0]
+        p = self.sampling.probabilities(allowed.masked_fill(allowed.isnan(), -torch.inf))
+        sums = p.double().cumsum(1)
+        passed = self.chance[here, step] * sums[:, -1]
+        at = torch.searchsorted(sums, passed[:, None], right=True)[:, 0]
+        self.ids[here, step] = torch.where(sums[:, -1] > 0, at, self.eos_id)  # NaN: nothing can
+        return self.ids[here, step]
+
+
+def _chance(seed: int, sentences: Sequence[int], number: int, steps: int) -> Tensor:
+    """A number in [0, 1) for every symbol of each sentence: (B * number, steps)."""
+    own = [np.random.default_rng([seed, n]).random((number, steps)) for n in sentences]
+    return torch.from_numpy(np.concatenate(own))
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ import numpy as np
 
 from penstock.errors import DataError
 from penstock.files import open_atomic
+from penstock.text.kept import checksum, origin
 from penstock.text.parallel import encoded, process_count
 from penstock.text.read import Paths, Progress, read_blocks, resolve
 from penstock.text.statistics import Statistics
@@ -22,7 +23,6 @@ from penstock.text.tokenise import Ids, Tokeniser
 __all__ = ["Corpus", "Statistics"]
 
 _FORMAT = 1
-_CHUNK = 1 << 24
 
 
 class Corpus:
@@ -65,8 +65,8 @@ class Corpus:
         store, header = Path(folder) / f"{name}.ids", Path(folder) / f"{name}.json"
         if kept := cls._kept(store, header, wanted):
             return kept
-        statistics, checksum = _written(store, files, tokeniser, progress)
-        made = wanted | {"checksum": checksum, "statistics": asdict(statistics)}
+        statistics, crc = _written(store, files, tokeniser, progress)
+        made = wanted | {"checksum": crc, "statistics": asdict(statistics)}
         with open_atomic(header) as stream:
             stream.write(json.dumps(made, indent=2).encode())
         return cls(np.memmap(store, tokeniser.dtype, "r"), statistics)
@@ -113,23 +113,19 @@ class Corpus:
         try:
             found = json.loads(header.read_bytes())
             statistics = Statistics(**found.pop("statistics"))
-            checksum = found.pop("checksum")
+            expected = found.pop("checksum")
             ids = np.memmap(store, wanted["dtype"], "r")
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
-        whole = len(ids) == statistics.tokens and _checksum(store) == checksum
+        whole = len(ids) == statistics.tokens and checksum(store) == expected
         return cls(ids, statistics) if whole and found == wanted else None
 
 
 def _origin(files: list[Path], tokeniser: Tokeniser) -> dict[str, Any]:
     """What the ids depend on."""
-    states = [(file.name, file.stat()) for file in files]
     return {
         "format": _FORMAT,
-        "sources": [
-            {"name": name, "size": state.st_size, "mtime_ns": state.st_mtime_ns}
-            for name, state in states
-        ],
+        "sources": origin(files),
         "tokeniser": tokeniser.fingerprint,
         "dtype": tokeniser.dtype.name,
     }
@@ -139,20 +135,12 @@ def _written(
     store: Path, files: list[Path], tokeniser: Tokeniser, progress: Progress | None
 ) -> tuple[Statistics, int]:
     """Write the ids of the files to ``store``; what the text holds, and the checksum of the ids."""
-    statistics, checksum = Statistics(), 0
+    statistics, crc = Statistics(), 0
     processes = process_count(sum(file.stat().st_size for file in files), tokeniser.vocab_size)
     parts = encoded(read_blocks(files, progress=progress), tokeniser, processes)
     with open_atomic(store) as stream, closing(parts):
         for ids, counts in parts:
             statistics += counts
-            checksum = zlib.crc32(ids.data, checksum)
+            crc = zlib.crc32(ids.data, crc)
             stream.write(ids.data)
-    return statistics, checksum
-
-
-def _checksum(store: Path) -> int:
-    checksum = 0
-    with store.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            checksum = zlib.crc32(chunk, checksum)
-    return checksum
+    return statistics, crc

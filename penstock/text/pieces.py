@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from penstock.errors import ConfigError
 from penstock.text.tokenise import EOS, UNK, Ids, Tokeniser, nothing_in_it
 
-__all__ = ["BPE", "Bytes", "Unigram"]
+__all__ = ["BPE", "Bytes", "Spelt", "Unigram"]
 
 _PIECES = 8192
 
@@ -33,8 +33,12 @@ _BYTE = _byte_of_letter()
 _LETTER = {byte: letter for letter, byte in _BYTE.items()}
 
 
-class _Spelt(Tokeniser):
-    """Kinds whose tokens are strings of bytes, so that they spell any text and give it back."""
+class Spelt(Tokeniser):
+    """Kinds whose tokens are strings of bytes, so that they spell any text and give it back.
+
+    Attributes:
+        spelling: the bytes of each token.
+    """
 
     special = (EOS,)
 
@@ -42,7 +46,7 @@ class _Spelt(Tokeniser):
         super().__init__(library)
         # Text that happens to read <eos> is spelt out like any other.
         library.encode_special_tokens = True
-        self._spelling = [
+        self.spelling = [
             b"\n" if id == self.eos_id else bytes(_BYTE[character] for character in piece)
             for id, piece in enumerate(self.pieces)
         ]
@@ -50,7 +54,7 @@ class _Spelt(Tokeniser):
     @property
     def tokens(self) -> list[str]:
         """The bytes of each token as text, those that are not a whole character as ``\\xNN``."""
-        texts = [spelling.decode(errors="backslashreplace") for spelling in self._spelling]
+        texts = [spelling.decode(errors="backslashreplace") for spelling in self.spelling]
         texts[self.eos_id] = EOS
         return texts
 
@@ -63,10 +67,10 @@ class _Spelt(Tokeniser):
         return np.array(ids[:-1], self.dtype)
 
     def decode(self, ids: Sequence[int] | Ids) -> str:
-        return b"".join(self._spelling[id] for id in ids).decode(errors="replace")
+        return b"".join(self.spelling[id] for id in ids).decode(errors="replace")
 
 
-class BPE(_Spelt, kind="bpe"):
+class BPE(Spelt, kind="bpe"):
     """Pieces of words, joined pair by pair from bytes.
 
     Sennrich et al. 2016; over bytes: Radford et al. 2019.
@@ -76,7 +80,7 @@ class BPE(_Spelt, kind="bpe"):
 
     @classmethod
     def blank(cls) -> Tokenizer:
-        return _over_bytes(models.BPE(), pre_tokenizers.ByteLevel(add_prefix_space=False))
+        return _over_bytes(models.BPE(), _by_letters_and_marks())
 
     @classmethod
     def learn(cls, blocks: Iterable[str], vocab_size: int | None, min_count: int) -> Tokenizer:
@@ -90,14 +94,22 @@ class BPE(_Spelt, kind="bpe"):
         return _trained(cls.blank(), blocks, trainer)
 
 
-class Unigram(_Spelt, kind="unigram"):
+class SpacedBPE(BPE, spaced=True):
+    """Pieces of what stands between spaces, as Sennrich et al. 2016 cut words apart."""
+
+    @classmethod
+    def blank(cls) -> Tokenizer:
+        return _over_bytes(models.BPE(), _at_spaces())
+
+
+class Unigram(Spelt, kind="unigram"):
     """Pieces of words, each with a probability (Kudo 2018), over bytes."""
 
     smallest = 257
 
     @classmethod
     def blank(cls) -> Tokenizer:
-        return _over_bytes(models.Unigram(), pre_tokenizers.ByteLevel(add_prefix_space=False))
+        return _over_bytes(models.Unigram(), _by_letters_and_marks())
 
     @classmethod
     def learn(cls, blocks: Iterable[str], vocab_size: int | None, min_count: int) -> Tokenizer:
@@ -115,7 +127,15 @@ class Unigram(_Spelt, kind="unigram"):
         return _reproducible(_trained(cls.blank(), blocks, trainer))
 
 
-class Bytes(_Spelt, kind="byte"):
+class SpacedUnigram(Unigram, spaced=True):
+    """Pieces of what stands between spaces, each with a probability."""
+
+    @classmethod
+    def blank(cls) -> Tokenizer:
+        return _over_bytes(models.Unigram(), _at_spaces())
+
+
+class Bytes(Spelt, kind="byte"):
     """The bytes of the text as UTF-8: an id is a byte, the end of a line is byte 10."""
 
     special = (_LETTER[ord("\n")],)
@@ -142,6 +162,19 @@ class Bytes(_Spelt, kind="byte"):
 
     def encode_text(self, text: str) -> Ids:
         return np.frombuffer(text.encode(errors="replace"), np.uint8)
+
+
+def _by_letters_and_marks() -> pre_tokenizers.PreTokenizer:
+    return pre_tokenizers.ByteLevel(add_prefix_space=False)
+
+
+def _at_spaces() -> pre_tokenizers.PreTokenizer:
+    """Each space begins a new stretch."""
+    cut = pre_tokenizers.Split(" ", "merged_with_next")
+    # A text that happens to read <eos> must not become the piece of that name.
+    apart = pre_tokenizers.Split(Regex(f"{EOS[0]}(?={EOS[1:]})"), "isolated")
+    plain = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    return pre_tokenizers.Sequence([cut, apart, plain])
 
 
 def _over_bytes(model: models.Model, cutter: pre_tokenizers.PreTokenizer) -> Tokenizer:

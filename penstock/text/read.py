@@ -43,14 +43,17 @@ def resolve(paths: Paths) -> list[Path]:
     return files
 
 
-def read_lines(paths: Paths) -> Iterator[str]:
+def read_lines(paths: Paths, *, progress: Progress | None = None) -> Iterator[str]:
     """The lines of the files, without their line ends.
+
+    Args:
+        progress: called after each block, see :func:`read_blocks`.
 
     Raises:
         DataError: as :func:`read_blocks`.
     """
     rest = ""
-    for block in read_blocks(paths):
+    for block in read_blocks(paths, progress=progress):
         *lines, rest = (rest + block).split("\n")
         yield from lines
 

@@ -42,16 +42,20 @@ class Tokeniser(ABC):
     """
 
     kinds: ClassVar[dict[str, type[Tokeniser]]] = {}
+    spaced: ClassVar[dict[str, type[Tokeniser]]] = {}
+    """Kinds that have a second form, whose pieces end at spaces and nowhere else."""
     kind: ClassVar[str]
     special: ClassVar[tuple[str, ...]] = (EOS, UNK)
     """Piece that ends a line and, where a text may hold the unknown, the one that stands for it."""
     smallest: ClassVar[int]
     """Least vocabulary with which anything can be said."""
 
-    def __init_subclass__(cls, *, kind: str = "") -> None:
+    def __init_subclass__(cls, *, kind: str = "", spaced: bool = False) -> None:
         if kind:
             cls.kind = kind
             Tokeniser.kinds[kind] = cls
+        if spaced:
+            Tokeniser.spaced[cls.kind] = cls
 
     def __init__(self, library: tokenizers.Tokenizer) -> None:
         self.library = library
@@ -96,13 +100,19 @@ class Tokeniser(ABC):
         *,
         vocab_size: int | None = None,
         min_count: int = 1,
+        spaced: bool = False,
     ) -> Tokeniser:
         """As :meth:`train`, for lines at hand.
+
+        Args:
+            spaced: let pieces of words end at spaces only, for a text whose words and marks are
+                apart already; otherwise letters, digits and marks are kept apart too.
 
         >>> Tokeniser.from_lines(["a rose is", "a rose"]).tokens
         ['<eos>', '<unk>', 'a', 'rose', 'is']
         """
-        return _learned((line + "\n" for line in lines), kind, vocab_size, min_count)
+        blocks = (line + "\n" for line in lines)
+        return _learned(blocks, kind, vocab_size, min_count, spaced=spaced)
 
     @staticmethod
     def load(path: str | Path) -> Tokeniser:
@@ -112,7 +122,7 @@ class Tokeniser(ABC):
             library = tokenizers.Tokenizer.from_file(str(file))
         except Exception as error:  # the library raises nothing narrower
             raise DataError(f"{file}: expected a tokeniser's file ({error}).") from error
-        for kind in Tokeniser.kinds.values():
+        for kind in (*Tokeniser.kinds.values(), *Tokeniser.spaced.values()):
             if _shape(kind.blank()) == _shape(library):
                 return kind._of(library, file)
         known = ", ".join(sorted(Tokeniser.kinds))
@@ -181,10 +191,18 @@ class Tokeniser(ABC):
         """The library's tokeniser of this kind for the text in ``blocks``."""
 
 
-def _learned(blocks: Iterable[str], kind: str, vocab_size: int | None, min_count: int) -> Tokeniser:
+def _learned(
+    blocks: Iterable[str],
+    kind: str,
+    vocab_size: int | None,
+    min_count: int,
+    *,
+    spaced: bool = False,
+) -> Tokeniser:
     if kind not in Tokeniser.kinds:
         raise unknown("Tokeniser", "kind", kind, Tokeniser.kinds)
-    chosen = Tokeniser.kinds[kind]
+    forms = Tokeniser.kinds | Tokeniser.spaced if spaced else Tokeniser.kinds
+    chosen = forms[kind]
     if vocab_size is not None and vocab_size < chosen.smallest:
         raise ConfigError(
             f"Tokeniser: expected vocab_size of {chosen.smallest} at least for kind {kind!r}, "

@@ -1,16 +1,16 @@
-"""Averaged SGD as Merity et al. start it, and evaluation with the averaged weights."""
+"""Averages of weights over updates, and evaluation with the averaged weights."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-__all__ = ["AveragedSGD", "assign", "evaluation", "observe"]
+__all__ = ["AveragedSGD", "ExponentialAverage", "assign", "evaluation", "observe"]
 
 
 @torch.no_grad()
@@ -66,12 +66,48 @@ class AveragedSGD(torch.optim.SGD):
     def averaged_weights(self) -> Iterator[None]:
         """The model has the average for its weights inside, and its own bits again after."""
         weights = [w for group in self.param_groups if group["averaged"] for w in group["params"]]
-        own = [weight.detach().clone() for weight in weights]
-        assign(weights, [self.state[weight]["average"] for weight in weights])
-        try:
+        with _replaced(weights, [self.state[weight]["average"] for weight in weights]):
             yield
-        finally:
-            assign(weights, own)
+
+
+class ExponentialAverage:
+    """An average that forgets: after every update,
+
+        average <- d * average + (1 - d) * weights,      d = min(decay, (1 + n) / (10 + n))
+
+    after n updates, so that it is not that of the start for long.
+
+    Args:
+        weights: those of the model.
+        decay: in [0, 1); the average is over about 1 / (1 - decay) updates.
+    """
+
+    def __init__(self, weights: Iterable[Tensor], decay: float) -> None:
+        self.weights, self.decay, self.updates = list(weights), decay, 0
+        self.average = [weight.detach().clone() for weight in self.weights]
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Let the present weights enter."""
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        self.updates += 1
+        for average, weight in zip(self.average, self.weights, strict=True):
+            average.lerp_(weight, 1 - decay)
+
+    @contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """The model has the average for its weights inside, and its own bits again after."""
+        with _replaced(self.weights, self.average):
+            yield
+
+    def state_dict(self) -> dict[str, Any]:
+        """The average, and how often weights entered."""
+        return {"average": self.average, "updates": self.updates}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a saved state."""
+        assign(self.average, state["average"])
+        self.updates = state["updates"]
 
 
 def observe(optimiser: Optimizer, loss: float) -> None:
@@ -81,13 +117,23 @@ def observe(optimiser: Optimizer, loss: float) -> None:
 
 
 @contextmanager
-def evaluation(model: nn.Module, optimiser: Optimizer) -> Iterator[None]:
+def evaluation(
+    model: nn.Module, optimiser: Optimizer, average: ExponentialAverage | None = None
+) -> Iterator[None]:
     """Evaluation mode, no gradients, and the averaged weights where there are any."""
+    averaging = average or (optimiser if isinstance(optimiser, AveragedSGD) else None)
     model.eval()
-    with torch.no_grad():
-        if isinstance(optimiser, AveragedSGD):
-            with optimiser.averaged_weights():
-                yield
-        else:
-            yield
+    with torch.no_grad(), averaging.averaged_weights() if averaging else nullcontext():
+        yield
     model.train()
+
+
+@contextmanager
+def _replaced(weights: list[Tensor], values: list[Tensor]) -> Iterator[None]:
+    """Weights have other values inside, and their own bits again after."""
+    own = [weight.detach().clone() for weight in weights]
+    assign(weights, values)
+    try:
+        yield
+    finally:
+        assign(weights, own)

@@ -48,30 +48,45 @@ class TruncatedBPTT:
     - k2 < k1: the first k1 - k2 new steps count in the loss, but their gradient stops at the
       output layer.
 
+    With a ``spread``, updates end where chance decides, so that gradients are not cut at the same
+    places of the text in every epoch (Merity et al. 2018, section 5, vary the length too); each
+    then goes k2 - k1 steps further back than its first new step.
+
     Args:
         model: gives hidden states and losses (a :class:`~penstock.models.language.LanguageModel`).
         streams: the text.
         k1: new steps of an update, >= 1.
         k2: steps that gradients go back, >= 1.
+        spread: standard deviation of the end of an update, in steps; it moves by less than k1 / 2.
     """
 
-    def __init__(self, model: Any, streams: Streams, k1: int, k2: int) -> None:
+    def __init__(
+        self, model: Any, streams: Streams, k1: int, k2: int, *, spread: float = 0.0
+    ) -> None:
         if k1 < 1 or k2 < 1:
             raise ConfigError(f"truncated BPTT: expected k1 and k2 >= 1, got k1={k1}, k2={k2}.")
-        self.model, self.streams, self.k1, self.k2 = model, streams, k1, k2
+        self.model, self.streams, self.k1, self.k2, self.spread = model, streams, k1, k2, spread
         self.updates = -(-streams.steps // k1)
         self.begin()
 
     def begin(self) -> None:
-        """Go back to the first step of the text and the first state."""
+        """Go back to the first step of the text and the first state; draw where updates end."""
         self._carried = _Carried(0, None)
+        ends = torch.arange(self.updates + 1) * self.k1
+        if self.spread:
+            most = (self.k1 - 1) // 2
+            moved = (torch.randn(self.updates - 1) * self.spread).round().clamp(-most, most)
+            ends[1:-1] += moved.long()
+            ends[1:-1].clamp_(max=self.streams.steps - 1)
+        self._ends = ends.clamp(max=self.streams.steps).tolist()
 
     def loss(self, update: int) -> tuple[Tensor, int]:
         """Mean loss of the new steps of an update in nats per token, and how many tokens."""
         begin, end = self._span(update)
+        after = self._span(min(update + 1, self.updates - 1))
         at, state = self._carried.step, self._carried.state
-        fixed = max(at, end - self.k2)
-        keep = min(end, max(fixed, self._span(update + 1)[1] - self.k2))
+        fixed = max(at, end - self._back(begin, end))
+        keep = min(end, max(fixed, after[1] - self._back(*after)))
         hidden = []
         for stop in (fixed, keep, end):
             if at < stop:
@@ -106,5 +121,8 @@ class TruncatedBPTT:
         self._carried = _Carried(int(carry["step"]), state)
 
     def _span(self, update: int) -> tuple[int, int]:
-        begin = min(update * self.k1, self.streams.steps)
-        return begin, min(begin + self.k1, self.streams.steps)
+        return self._ends[update], self._ends[update + 1]
+
+    def _back(self, begin: int, end: int) -> int:
+        """Steps that gradients of an update go back."""
+        return max(1, self.k2 + end - begin - self.k1) if self.spread else self.k2

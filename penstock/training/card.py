@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock.files import write_atomic
@@ -11,16 +13,21 @@ from penstock.training.folder import RESULTS
 
 if TYPE_CHECKING:
     from penstock.training.run import LanguageRun
+    from penstock.training.state import Summary
 
 __all__ = ["card", "json_text", "write_results"]
 
 
-def write_results(run: LanguageRun) -> None:
-    """Write both files."""
-    results = {part: found.as_dict() for part, found in run.results.items()}
-    content = {"summary": asdict(run.summary), "results": results}
-    write_atomic(run.folder / "card.md", card(run).encode(errors="replace"))
-    write_atomic(run.folder / RESULTS, json_text(content, indent=2).encode())
+def write_results(folder: Path, summary: Summary, results: Mapping[str, Any], text: str) -> None:
+    """Write both files.
+
+    Args:
+        results: what was measured of each text, as plain data.
+        text: of the card.
+    """
+    content = {"summary": asdict(summary), "results": results}
+    write_atomic(folder / "card.md", text.encode(errors="replace"))
+    write_atomic(folder / RESULTS, json_text(content, indent=2).encode())
 
 
 def json_text(content: Any, *, indent: int | None = None) -> str:

@@ -1,7 +1,8 @@
 """Clipping: a gradient that explodes is made small before it can spoil the weights.
 
 All functions change the gradients in place and return what was there before.  They take plain
-tensors, so views into one fused gradient are clipped as well as a module's own parameters.
+tensors, so views into one fused gradient are clipped as well as a module's own parameters; a sparse
+gradient must be coalesced.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ __all__ = [
     "clip_each",
     "clip_norm",
     "clip_value",
+    "entries",
     "global_norm",
     "named_gradients",
 ]
@@ -35,6 +37,11 @@ def named_gradients(model: nn.Module) -> NamedGradients:
     return gradients
 
 
+def entries(gradient: Tensor) -> Tensor:
+    """The entries of a gradient that are stored: all, or those of a sparse one's rows."""
+    return gradient.values() if gradient.is_sparse else gradient
+
+
 def global_norm(gradients: Iterable[Tensor]) -> float:
     """The Euclidean norm of all gradients taken as one vector.
 
@@ -42,7 +49,7 @@ def global_norm(gradients: Iterable[Tensor]) -> float:
     >>> global_norm([torch.tensor([3.0]), torch.tensor([[4.0]])])
     5.0
     """
-    return float(get_total_norm(list(gradients)))
+    return float(get_total_norm(list(map(entries, gradients))))
 
 
 def clip_norm(gradients: Iterable[Tensor], threshold: float) -> float:
@@ -62,7 +69,7 @@ def clip_norm(gradients: Iterable[Tensor], threshold: float) -> float:
     norm = global_norm(gradients)
     if threshold <= norm < math.inf:
         for gradient in gradients:
-            gradient.mul_(threshold / norm)
+            entries(gradient).mul_(threshold / norm)
     return norm
 
 
@@ -84,5 +91,5 @@ def clip_value(gradients: Iterable[Tensor], threshold: float) -> float:
     gradients = list(gradients)
     norm = global_norm(gradients)
     for gradient in gradients:
-        gradient.clamp_(-threshold, threshold)
+        entries(gradient).clamp_(-threshold, threshold)
     return norm

@@ -9,7 +9,7 @@ followed similar states.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,14 @@ from penstock.layers.state import State, detached
 from penstock.metrics.perplexity import Perplexity
 from penstock.text import Corpus
 
-__all__ = ["Cache", "Dynamic", "cost", "sentence_losses", "token_losses"]
+__all__ = [
+    "Cache",
+    "Dynamic",
+    "cost",
+    "sentence_losses",
+    "token_distributions",
+    "token_losses",
+]
 
 Advance = Callable[[int], None]
 
@@ -99,16 +106,41 @@ def token_losses(
         model, steps = copy.deepcopy(model), dynamic.steps
     model.eval()
     reader = _Reader(model, cache, dynamic)
-    losses = np.empty(len(ids))
+    losses, done = np.empty(len(ids)), 0
+    for inputs, targets, reset in _pieces(ids, eos_id, alone=alone, steps=steps):
+        losses[done : done + len(targets)] = reader.read(inputs, targets, **reset).double().numpy()
+        done += len(targets)
+        advance(len(targets))
+    return losses
+
+
+def token_distributions(
+    model: Any, ids: np.ndarray, eos_id: int, *, alone: bool = False, steps: int = 256
+) -> Iterator[np.ndarray]:
+    """log p of every token of the vocabulary at every place of a text, in pieces (N, V).
+
+    Args:
+        model, ids, eos_id, alone: see :func:`token_losses`.
+        steps: places in a piece, N; the last has what is left.
+    """
+    model.eval()
+    state = None
+    for inputs, _, reset in _pieces(ids, eos_id, alone=alone, steps=steps):
+        with torch.no_grad():
+            hidden, state = model(inputs[:, None], state, **reset)
+            yield model.output.log_p(hidden[:, 0]).numpy()
+
+
+def _pieces(
+    ids: np.ndarray, eos_id: int, *, alone: bool, steps: int
+) -> Iterator[tuple[Tensor, Tensor, dict[str, Tensor]]]:
+    """Inputs, targets and where the state starts anew; the first token follows an ``<eos>``."""
     last = eos_id
     for start in range(0, len(ids), steps):
         targets = torch.from_numpy(ids[start : start + steps].astype(np.int64))
         inputs = torch.cat([torch.tensor([last]), targets[:-1]])
-        reset = {"reset": (inputs == eos_id)[:, None]} if alone else {}
-        losses[start : start + steps] = reader.read(inputs, targets, **reset).double().numpy()
+        yield inputs, targets, {"reset": (inputs == eos_id)[:, None]} if alone else {}
         last = int(targets[-1])
-        advance(len(targets))
-    return losses
 
 
 @torch.no_grad()

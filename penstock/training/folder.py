@@ -1,8 +1,8 @@
-"""The folder of a language model: whose it is, and the model read back from it."""
+"""The folder of a model: whose it is, and a language model read back from it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from importlib.metadata import version
@@ -14,12 +14,12 @@ from penstock.models import store
 from penstock.models.language import LanguageModel
 from penstock.text import Tokeniser
 from penstock.text.tokenise import FILE
-from penstock.training.language import LanguageSettings, model_type
+from penstock.training.settings import TrainingSettings
 
 __all__ = ["RESULTS", "claim", "describe", "load_language"]
 
 RESULTS = "results.json"
-_ALWAYS_FREE = {"epochs", "patience", "checkpoint_every", "log_every", "tensorboard"}
+_ALWAYS_FREE = {"epochs", "patience", "checkpoint_every", "log_every", "tensorboard", "beam"}
 _FREE_UNTIL_DONE = {"lr", "clip_norm", "clip_per_parameter", "clip_value", "loss_scale"}
 Origin = Mapping[str, Any]
 
@@ -30,7 +30,10 @@ def load_language(folder: Path) -> tuple[LanguageModel, Tokeniser]:
     Raises:
         DataError: a file is missing, damaged, or does not fit the others.
     """
-    model, tokeniser = store.load_model(folder), Tokeniser.load(folder)
+    model = store.load_model(folder)
+    if not isinstance(model, LanguageModel):
+        raise DataError(f"{folder}: expected a language model, got a {model.kind}.")
+    tokeniser = Tokeniser.load(folder)
     if model.vocab_size != tokeniser.vocab_size:
         raise DataError(
             f"{folder / FILE}: expected the {model.vocab_size:,} tokens of model.json, "
@@ -40,18 +43,29 @@ def load_language(folder: Path) -> tuple[LanguageModel, Tokeniser]:
 
 
 def describe(
-    folder: Path, model: LanguageModel | type, settings: LanguageSettings, texts: Origin
+    folder: Path, model: Any, settings: TrainingSettings, texts: Origin, **more: Any
 ) -> None:
-    """Write ``model.json``, for a model or for one still to be made."""
+    """Write ``model.json``, for a model or for the class of one still to be made."""
     extra = {"settings": asdict(settings), "texts": texts, "penstock": version("penstock")}
-    store.write_description(folder, model, extra)
+    store.write_description(folder, model, extra | more)
 
 
-def claim(folder: Path, settings: LanguageSettings, texts: Origin) -> None:
+def claim(
+    folder: Path,
+    kind: type,
+    settings: TrainingSettings,
+    texts: Origin,
+    *,
+    tokenisers: Sequence[str] = (FILE,),
+) -> None:
     """Make the folder this run's, before anything else is written to it.
 
     A folder whose training never began (it was stopped while the text was tokenised, or refused a
     size) is taken over, whatever run it was to be.
+
+    Args:
+        kind: class of the model.
+        tokenisers: files that such a run may have left.
 
     Raises:
         ConfigError: the folder holds another model or something else.
@@ -61,14 +75,17 @@ def claim(folder: Path, settings: LanguageSettings, texts: Origin) -> None:
     if not (folder / store.DESCRIPTION).exists():
         if folder.exists() and any(file.suffix != ".tmp" for file in folder.iterdir()):
             raise ConfigError(f"{folder}: is not empty and holds no model. Give another folder.")
-        describe(folder, model_type(settings), settings, texts)
+        describe(folder, kind, settings, texts)
         return
     found = store.read_description(folder)
+    if found["kind"] != kind.kind and found["model"] is not None:  # type: ignore[attr-defined]
+        raise ConfigError(f"{folder}: holds a {found['kind']} model. Give another folder.")
     changed = _changed(found, settings, texts, done=(folder / RESULTS).exists())
     if changed and found["model"] is None:
-        with suppress(FileNotFoundError):
-            (folder / FILE).unlink()
-        describe(folder, model_type(settings), settings, texts)
+        for file in tokenisers:
+            with suppress(FileNotFoundError):
+                (folder / file).unlink()
+        describe(folder, kind, settings, texts)
     elif changed:
         raise ConfigError(
             f"{folder}: holds another model ({'; '.join(changed)}). "
@@ -77,7 +94,7 @@ def claim(folder: Path, settings: LanguageSettings, texts: Origin) -> None:
 
 
 def _changed(
-    found: Mapping[str, Any], settings: LanguageSettings, texts: Origin, *, done: bool
+    found: Mapping[str, Any], settings: TrainingSettings, texts: Origin, *, done: bool
 ) -> list[str]:
     """What a run must not change and yet would, each as ``name old -> new``."""
     free = _ALWAYS_FREE if done else _ALWAYS_FREE | _FREE_UNTIL_DONE

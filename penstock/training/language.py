@@ -8,35 +8,25 @@ import numpy as np
 from torch import Tensor
 
 from penstock.cells import as_program
-from penstock.equations import Program, transform
+from penstock.equations import parse
+from penstock.equations.program import Program
 from penstock.errors import ConfigError
+from penstock.layers.feedback import feedback_equations
 from penstock.models.language import LanguageModel
 from penstock.models.window import WINDOW, WindowModel
 from penstock.text import Corpus, Tokeniser
 from penstock.training.language_settings import CONTEXT, LanguageSettings
+from penstock.training.regularised import regularised
 from penstock.training.text_tasks import SentenceTask, StreamTask, TextTask
 
 __all__ = ["LanguageSettings", "build_model", "build_task", "model_type", "token_counts"]
 
 _OF_STATES = ("learn_state", "variational_state", "recurrent_dropout", "zoneout", "weight_drop")
 _CHUNK = 1 << 24
-
-
-def regularised(program: Program, settings: LanguageSettings) -> Program:
-    """The cell with the regularisers that the settings ask for."""
-    if settings.layer_norm:
-        program = transform.layer_normalised(program)
-    if settings.weight_drop:
-        program = transform.weight_drop(program, settings.weight_drop)
-    if settings.recurrent_dropout:
-        program = transform.recurrent_dropout(program, settings.recurrent_dropout)
-    if settings.variational_input or settings.variational_state:
-        program = transform.variational_dropout(
-            program, inputs=settings.variational_input, states=settings.variational_state
-        )
-    if settings.zoneout:
-        program = transform.zoneout(program, dict.fromkeys(program.states, settings.zoneout))
-    return program
+SPARSE = ("sgd", "adagrad")
+"""Optimisers that leave a weight without a gradient as it is."""
+FEEDBACK = {"elman": "tanh", "gru": "gru", "lstm": "lstm"}
+"""Cells whose layers may hear each other, and the units that are put in their place."""
 
 
 def model_type(settings: LanguageSettings) -> type[LanguageModel]:
@@ -68,29 +58,65 @@ def build_model(
     Args:
         counts: (V,), occurrences of each token in the training text.
     """
+    _check_sparse(settings)
     kind, sizes = model_type(settings), settings.hidden_sizes
     own: dict[str, Any] = {"learn_state": settings.learn_state}
+    layers, program = settings.layers, _program(settings)
     if kind is WindowModel:
         own = {"context": settings.context or CONTEXT, "direct": settings.direct}
-    program = WINDOW if settings.cell == WINDOW.name else as_program(settings.cell)
+    if settings.feedback:  # one layer whose equations are those of all
+        layers, sizes = 1, sizes[:1]
     model = kind(
         vocab_size,
         regularised(program, settings),
         embedding_size=settings.embedding or sizes[0],
         hidden_size=sizes,
-        num_layers=settings.layers,
+        num_layers=layers,
         dropout=settings.dropout,
+        embedding_dropout=settings.embedding_dropout,
+        output_dropout=settings.output_dropout,
+        activation_penalty=settings.activation_penalty,
+        slowness_penalty=settings.slowness_penalty,
         tied=settings.tied,
         projection=settings.projection,
         output=settings.output,
         classes=settings.classes,
         samples=settings.samples,
+        sparse=settings.sparse,
         counts=counts,
         **own,
     )
     if settings.init_range:
         model.reset_uniform(settings.init_range)
     return model
+
+
+def _program(settings: LanguageSettings) -> Program:
+    """The equations of the cell, or of all layers with feedback.
+
+    Raises:
+        ConfigError: there is no such cell, or no feedback between such layers.
+    """
+    if not settings.feedback:
+        return WINDOW if settings.cell == WINDOW.name else as_program(settings.cell)
+    sizes = set(settings.hidden_sizes)
+    if settings.cell not in FEEDBACK or settings.is_window or len(sizes) > 1:
+        raise ConfigError(
+            f"LanguageSettings: expected cell {', '.join(FEEDBACK)} and one hidden size with "
+            f"feedback, got cell={settings.cell!r}, hidden={settings.hidden!r}. Leave out feedback."
+        )
+    unit = FEEDBACK[settings.cell]
+    return parse(feedback_equations(unit, settings.layers), f"gated-feedback-{unit}")
+
+
+def _check_sparse(settings: LanguageSettings) -> None:
+    dense = [name for name in ("weight_decay", "ema") if getattr(settings, name)]
+    if settings.sparse and (settings.optimiser not in SPARSE or dense):
+        raise ConfigError(
+            f"LanguageSettings: expected optimiser {' or '.join(SPARSE)} without weight_decay and "
+            f"ema with sparse, got {' and '.join([settings.optimiser, *dense])}: others move every "
+            "weight in every update, whether it has a gradient or not. Leave out sparse."
+        )
 
 
 def token_counts(ids: np.ndarray, vocab_size: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from typing import Any
 from penstock.errors import ConfigError, DataError
 from penstock.files import disk_errors
 
-__all__ = ["METRICS", "TIMING", "MetricsLog", "read"]
+__all__ = ["METRICS", "TIMING", "MetricsLog", "NoLog", "read"]
 
 METRICS = "metrics.jsonl"
 TIMING = "timing.jsonl"
@@ -77,6 +77,23 @@ class MetricsLog:
         with disk_errors(Path(file.name), _SAFE):
             file.write(json.dumps(_finite(record), allow_nan=False).encode() + b"\n")
             file.flush()
+
+
+class NoLog:
+    """The log of a process that another one speaks for."""
+
+    def write(self, record: Mapping[str, Any], step: int) -> None:
+        """Nothing."""
+
+    def write_timing(self, record: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def position(self) -> dict[str, int]:
+        """Nothing was written."""
+        return {}
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def _finite(value: Any) -> Any:

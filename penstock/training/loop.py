@@ -16,11 +16,12 @@ from typing import Any
 from torch import nn
 
 from penstock.files import disk_errors
-from penstock.training import checkpoint
+from penstock.training import checkpoint, distributed
 from penstock.training.averaged import evaluation
+from penstock.training.best import BestWeights
 from penstock.training.clip import NamedGradients, named_gradients
 from penstock.training.interrupt import interruptible
-from penstock.training.log import MetricsLog
+from penstock.training.log import MetricsLog, NoLog
 from penstock.training.progress import Progress
 from penstock.training.settings import TrainingSettings
 from penstock.training.state import Summary, TrainingState
@@ -58,11 +59,12 @@ def fit(
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     state = TrainingState(task, model, settings)
-    with progress or Progress() as shown:
+    speaks = distributed.rank() == 0
+    with progress if progress and speaks else Progress() as shown:
         saved = checkpoint.load_latest(folder, shown.message)
         changed = state.restore(saved, folder) if saved else []
         lengths = saved["log"] if saved else None
-        log = MetricsLog(folder, lengths, tensorboard=settings.tensorboard)
+        log = MetricsLog(folder, lengths, tensorboard=settings.tensorboard) if speaks else NoLog()
         if saved:
             at = state.at
             shown.message(f"going on from epoch {at.epoch + 1}, update {at.update}")
@@ -81,13 +83,14 @@ class _Loop:
         self,
         state: TrainingState,
         folder: Path,
-        log: MetricsLog,
+        log: MetricsLog | NoLog,
         gradients: NamedGradients,
         progress: Progress,
     ) -> None:
         self.state, self.folder, self.log = state, folder, log
         self.gradients, self.progress = gradients, progress
         self.task, self.model, self.settings = state.task, state.model, state.settings
+        self.best = BestWeights(folder, state.settings.average)
         self.clock = time.perf_counter()
 
     def run(self) -> Summary:
@@ -97,45 +100,49 @@ class _Loop:
         with interruptible() as interrupted:
             while not reason:
                 self.epoch(interrupted)
-                reason = state.finished() or ("interrupted" if interrupted() else "")
+                stopped = distributed.any_of(interrupted())
+                reason = state.finished() or ("interrupted" if stopped else "")
         if reason == "interrupted":
             self.progress.message(
                 f"interrupted; saved in {self.folder}, the same command goes on from here"
             )
         if state.at.best_epoch:
-            checkpoint.load_weights(self.folder / checkpoint.BEST, self.model)
+            self.best.load(state.at.kept, self.model)
         return state.summary(reason)
 
     def epoch(self, interrupted: Callable[[], bool]) -> None:
         """The rest of the present epoch, or as far as the user lets it."""
         at, every = self.state.at, self.settings.checkpoint_every
-        began, tokens = time.perf_counter(), at.tokens
+        began, cpu, tokens = time.perf_counter(), time.process_time(), at.tokens
         self.state.begin_epoch()
         self.model.train()
         while at.update < self.task.updates_per_epoch:
             self.update()
-            if interrupted():
+            if distributed.any_of(interrupted()):
                 self.save()
                 return
             if every and at.updates % every == 0 and at.update < self.task.updates_per_epoch:
                 self.save()
         seconds = time.perf_counter() - began
         speed = (at.tokens - tokens) / seconds
-        self.log.write_timing(
-            {"epoch": at.epoch + 1, "seconds": seconds, "tokens_per_second": speed}
-        )
+        cpu = time.process_time() - cpu
+        timing = {"seconds": seconds, "cpu_seconds": cpu, "tokens_per_second": speed}
+        self.log.write_timing({"epoch": at.epoch + 1} | timing)
         self.end_epoch()
 
     def update(self) -> None:
         at, every = self.state.at, self.settings.log_every
         rate = self.state.set_rate()
         detailed = every > 0 and (at.updates + 1) % every == 0
+        distributed.reseed(self.settings.seed, at.updates)
         with self.diverged(f"update {at.update + 1}"):
             opt, settings = self.state.optimiser, self.settings
             done = update(self.task, at.update, opt, settings, self.gradients, detailed=detailed)
         at.update, at.updates = at.update + 1, at.updates + 1
         at.nats, at.tokens = at.nats + done.loss * done.tokens, at.tokens + done.tokens
         at.norms += done.norm
+        if self.state.average:
+            self.state.average.update()
         if detailed:
             figures = {"loss": done.loss, "grad_norm": done.norm, "grad_norms": done.norms}
             self.record("update", rate, figures)
@@ -147,20 +154,30 @@ class _Loop:
         """Validate, keep the weights if they are the best, write the record and a checkpoint."""
         at = self.state.at
         figures = {"train_loss": at.nats / at.tokens, "grad_norm": at.norms / at.update}
-        with evaluation(self.model, self.state.optimiser):
-            valid = {name: float(value) for name, value in self.task.validate().items()}
+        with evaluation(self.model, self.state.optimiser, self.state.average):
+            valid = distributed.from_first(self.validate() if self.speaks else None)
             loss = valid.get("loss", figures["train_loss"])
             with self.diverged("validation"):
                 if not math.isfinite(loss):
                     raise Diverged(f"expected a finite validation loss, got {loss}")
-            if loss < at.best_loss:
-                at.best_loss, at.best_epoch = loss, at.epoch + 1
-                checkpoint.save_weights(self.folder / checkpoint.BEST, self.model)
+            figure = self.task.criterion({"loss": loss, **valid})
+            if figure < at.best:
+                at.best, at.best_loss, at.best_epoch = figure, loss, at.epoch + 1
+            at.kept = self.best.keep(at.kept, figure, at.epoch + 1, self.model)
         figures |= {f"valid_{name}": value for name, value in valid.items()}
         self.record("epoch", self.state.optimiser.param_groups[0]["lr"], figures)
-        self.state.end_epoch(loss)
+        self.state.end_epoch(loss, figure)
         self.save()
         self.progress.epoch(at.epoch, figures)
+
+    @property
+    def speaks(self) -> bool:
+        """Whether this process writes: one of those that train together."""
+        return distributed.rank() == 0
+
+    def validate(self) -> dict[str, float]:
+        """The task's figures, as plain numbers."""
+        return {name: float(value) for name, value in self.task.validate().items()}
 
     def record(self, kind: str, rate: float, figures: Mapping[str, Any]) -> None:
         """Append one line to ``metrics.jsonl``."""
@@ -172,7 +189,8 @@ class _Loop:
         """Write a checkpoint."""
         now = time.perf_counter()
         self.state.at.seconds, self.clock = self.state.at.seconds + now - self.clock, now
-        self.state.save(self.folder, self.log.position())
+        if self.speaks:
+            self.state.save(self.folder, self.log.position())
 
     @contextmanager
     def diverged(self, where: str) -> Iterator[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,14 @@ class Recipe:
     Attributes:
         name: its file's place, ``ptb-zaremba-small`` for ``ptb/zaremba-small.toml``.
         about: what it reproduces.
-        texts: "train", "valid" and "test" to files, relative to the data folder.
+        texts: "train", "valid" and "test" to files, relative to the data folder; for sentence
+            pairs the source's and the target's.
         settings: setting to value.
     """
 
     name: str
     about: str
-    texts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -66,8 +67,9 @@ def load_recipe(name: str) -> Recipe:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path}: cannot be read as a recipe ({error}).") from error
     texts = content.pop("texts", {})
-    if not isinstance(texts, dict) or not all(isinstance(file, str) for file in texts.values()):
+    if not isinstance(texts, dict) or not all(map(_is_files, texts.values())):
         raise DataError(f"{path}: expected [texts] with the name of a file for each, got {texts}.")
+    texts = {part: [file] if isinstance(file, str) else file for part, file in texts.items()}
     for part in texts.keys() - set(_PARTS):
         raise unknown(str(path), "text", part, _PARTS)
     return Recipe(name, str(content.pop("about", "")), texts, content)
@@ -113,3 +115,13 @@ def _coerced(owner: str, name: str, value: Any, wanted: type) -> Any:
     if isinstance(value, int) and abs(value) > _LARGEST:
         raise ConfigError(f"{owner}: expected {name} up to {_LARGEST}, got {name}={value}.")
     return value
+
+
+def _is_files(value: Any) -> bool:
+    """Whether it is the name of a file, or of two."""
+    names = [value] if isinstance(value, str) else value
+    return (
+        isinstance(names, list)
+        and 1 <= len(names) <= 2
+        and all(isinstance(name, str) for name in names)
+    )

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from penstock import text
 from penstock.errors import ConfigError
@@ -22,10 +21,12 @@ from penstock.text.tokenise import FILE
 from penstock.training import card
 from penstock.training import folder as folders
 from penstock.training.evaluate import Cache, Dynamic, cost, sentence_losses, token_losses
+from penstock.training.gradients import equation_gradients
 from penstock.training.language import (
     LanguageSettings,
     build_model,
     build_task,
+    model_type,
     token_counts,
 )
 from penstock.training.loop import fit
@@ -34,7 +35,7 @@ from penstock.training.progress import Progress
 from penstock.training.randomness import seed_everything
 from penstock.training.state import Summary
 
-__all__ = ["LanguageRun", "Texts", "Watch", "perplexity", "train_language"]
+__all__ = ["LanguageRun", "Texts", "Watch", "perplexity", "train_language", "unwatched"]
 
 Watch = Callable[[str], AbstractContextManager[text.Progress]]
 """Told what long work begins, gives a function to be told how much is done, and of how much."""
@@ -101,10 +102,10 @@ def train_language(
         ConfigError: the settings cannot work, or the folder holds another model.
         KeyboardInterrupt: training was interrupted; a checkpoint and the weights are written.
     """
-    shown, watch = progress or Progress(), watch or _unwatched
+    shown, watch = progress or Progress(), watch or unwatched
     origin = texts.origin()
     _check_sizes(settings, settings.vocab_size or max(2, settings.classes))
-    folders.claim(folder, settings, origin)
+    folders.claim(folder, model_type(settings), settings, origin)
     tokeniser = _tokeniser(texts, settings, folder, watch)
     _check_sizes(settings, tokeniser.vocab_size)
     corpora = _corpora(texts, tokeniser, folder, watch)
@@ -114,7 +115,9 @@ def train_language(
     model = build_model(settings, tokeniser.vocab_size, torch.from_numpy(counts))
     task = build_task(model, settings, tokeniser, corpora["train"], corpora["valid"])
     folders.describe(folder, model, settings, origin)
-    summary = fit(task, model, settings, folder, gradients=named_gradients(model), progress=shown)
+    summary = fit(
+        task, model, settings, folder, gradients=equation_gradients(model), progress=shown
+    )
     store.save_weights(folder, model)
     if summary.stopped == "interrupted":
         raise KeyboardInterrupt
@@ -125,7 +128,8 @@ def train_language(
                 model, tokeniser, corpora[part], alone=settings.sentences, progress=told
             )
     run = LanguageRun(folder, model, tokeniser, settings, corpora, summary, results)
-    card.write_results(run)
+    found = {part: cost.as_dict() for part, cost in results.items()}
+    card.write_results(folder, summary, found, card.card(run))
     return run
 
 
@@ -166,24 +170,8 @@ def perplexity(
     return cost(corpus, nats, "sentence" if alone else ", ".join(["text", *map(str, adapted)]))
 
 
-def named_gradients(model: LanguageModel) -> Callable[[], dict[str, Tensor]]:
-    """Gradients under their equations' names: ``layer0.U_f`` as well as ``embedding.weight``."""
-
-    def gradients() -> dict[str, Tensor]:
-        named = {
-            name: parameter.grad
-            for name, parameter in model.named_parameters()
-            if parameter.grad is not None and not name.startswith("recurrent.")
-        }
-        for layer in range(model.recurrent.num_layers):
-            views = model.recurrent.weights(layer, grad=True)
-            named |= {f"layer{layer}.{name}": view for name, view in views.items()}
-        return named
-
-    return gradients
-
-
-def _unwatched(title: str) -> AbstractContextManager[text.Progress]:
+def unwatched(title: str) -> AbstractContextManager[text.Progress]:
+    """Told of long work, says nothing."""
     return nullcontext(lambda done, total: None)
 
 

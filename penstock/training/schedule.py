@@ -13,8 +13,17 @@ from typing import Any
 
 from penstock.errors import unknown
 
-__all__ = ["SCHEDULES", "Constant", "Cosine", "EarlyStopping", "Halve", "Schedule", "Zaremba"]
-__all__ += ["schedule"]
+__all__ = [
+    "SCHEDULES",
+    "Constant",
+    "Cosine",
+    "EarlyStopping",
+    "Halve",
+    "Schedule",
+    "Warmup",
+    "Zaremba",
+    "schedule",
+]
 
 
 @dataclass
@@ -121,6 +130,34 @@ class Halve(Schedule):
         return {"divisions": self.divisions, "stalls": self.stalls, "last": self.last}
 
 
+class Warmup(Schedule):
+    """Another schedule whose rate rises in a line, from 0, over the first ``epochs`` epochs.
+
+    >>> [Warmup(Constant(3.0), epochs=2).rate(epoch) for epoch in range(4)]
+    [0.0, 1.5, 3.0, 3.0]
+    """
+
+    def __init__(self, after: Schedule, epochs: float) -> None:
+        super().__init__(after.lr)
+        self.after, self.epochs = after, epochs
+
+    def rate(self, epochs: float) -> float:
+        return self.after.rate(epochs) * min(epochs / self.epochs, 1.0)
+
+    def observe(self, loss: float) -> None:
+        self.after.observe(loss)
+
+    @property
+    def finished(self) -> bool:
+        return self.after.finished
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.after.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.after.load_state_dict(state)
+
+
 SCHEDULES: dict[str, Callable[[float, float, int, int], Schedule]] = {
     "constant": lambda lr, decay, decay_after, epochs: Constant(lr),
     "cosine": lambda lr, decay, decay_after, epochs: Cosine(lr, epochs),
@@ -129,15 +166,21 @@ SCHEDULES: dict[str, Callable[[float, float, int, int], Schedule]] = {
 }
 
 
-def schedule(name: str, lr: float, *, decay: float, decay_after: int, epochs: int) -> Schedule:
+def schedule(
+    name: str, lr: float, *, decay: float, decay_after: int, epochs: int, warmup: float = 0.0
+) -> Schedule:
     """The schedule called ``name``; it uses those of the options it has.
+
+    Args:
+        warmup: epochs of a linear rise to the schedule's rate.
 
     Raises:
         ConfigError: when there is no such schedule.
     """
     if name not in SCHEDULES:
         raise unknown("schedule", "schedule", name, SCHEDULES)
-    return SCHEDULES[name](lr, decay, decay_after, epochs)
+    found = SCHEDULES[name](lr, decay, decay_after, epochs)
+    return Warmup(found, warmup) if warmup else found
 
 
 @dataclass

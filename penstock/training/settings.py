@@ -64,10 +64,15 @@ class TrainingSettings:
     )
     decay: float = option(2.0, "divisor of the learning rate (halve, zaremba)", above=1)
     decay_after: int = option(4, "epochs at the first learning rate (zaremba)", minimum=0)
+    warmup: float = option(0.0, "epochs over which the learning rate rises from 0", minimum=0)
     epochs: int = option(10, "passes over the training data", minimum=1)
     patience: int = option(
         0, "stop after so many evaluations without improvement (0: never)", minimum=0
     )
+    ema: float = option(
+        0.0, "evaluate an exponential average of the weights with this decay (0: none)", share=1
+    )
+    average: int = option(1, "best epochs whose weights are averaged in the end", minimum=1)
     seed: int = option(1, "start of the random numbers", minimum=0, fixed=True)
     checkpoint_every: int = option(
         1000, "updates between checkpoints within an epoch (0: at its end only)", minimum=0

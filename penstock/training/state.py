@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import nn
 
 from penstock.errors import DataError
 from penstock.training import checkpoint
-from penstock.training.averaged import observe
+from penstock.training.averaged import ExponentialAverage, observe
 from penstock.training.optimise import optimiser
 from penstock.training.randomness import random_state, restore_random_state
 from penstock.training.schedule import EarlyStopping, schedule
@@ -34,8 +34,10 @@ class Position:
         tokens: tokens of the present epoch.
         norms: gradient norms of the present epoch, summed over its updates.
         seconds: time spent.
-        best_loss: lowest validation loss, in nats per token.
+        best: lowest figure of :meth:`Task.criterion`.
+        best_loss: validation loss of that epoch, in nats per token.
         best_epoch: the epoch it was reached in, from 1 (0: none yet).
+        kept: figure and epoch of the best epochs, best first.
     """
 
     epoch: int = 0
@@ -45,8 +47,10 @@ class Position:
     tokens: int = 0
     norms: float = 0.0
     seconds: float = 0.0
+    best: float = math.inf
     best_loss: float = math.inf
     best_epoch: int = 0
+    kept: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,8 @@ class Summary:
     Attributes:
         epochs: whole epochs done.
         updates: updates done.
-        best_loss: lowest validation loss in nats per token (infinite before the first epoch ends).
-        best_epoch: the epoch it was reached in, from 1 (0: none).
+        best_loss: validation loss of the best epoch in nats per token (infinite before one ends).
+        best_epoch: that epoch, from 1 (0: none).
         seconds: time spent, over all the times the run was resumed.
         stopped: why it ended: epochs, patience, schedule or interrupted.
     """
@@ -89,8 +93,11 @@ class TrainingState:
             decay=settings.decay,
             decay_after=settings.decay_after,
             epochs=settings.epochs,
+            warmup=settings.warmup,
         )
         self.stopping = EarlyStopping(settings.patience)
+        trained = [weight for weight in model.parameters() if weight.requires_grad]
+        self.average = ExponentialAverage(trained, settings.ema) if settings.ema else None
         self.at = Position()
         self._epoch_random = random_state()
         self._resumed: Mapping[str, Any] | None = None
@@ -128,10 +135,15 @@ class TrainingState:
             group["lr"] = rate
         return rate
 
-    def end_epoch(self, loss: float) -> None:
-        """Tell everyone the validation loss, in nats per token, and go to the next epoch."""
-        for listener in (self.schedule, self.stopping):
-            listener.observe(loss)
+    def end_epoch(self, loss: float, figure: float) -> None:
+        """Tell everyone how good the model is, and go to the next epoch.
+
+        Args:
+            loss: validation loss, in nats per token.
+            figure: what decides which epoch is best.
+        """
+        self.schedule.observe(loss)
+        self.stopping.observe(figure)
         observe(self.optimiser, loss)
         self.at.epoch += 1
         self.at.update, self.at.nats, self.at.tokens, self.at.norms = 0, 0.0, 0, 0.0
@@ -143,6 +155,7 @@ class TrainingState:
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
             "stopping": self.stopping.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
             "random": random_state(),
             "epoch_random": self._epoch_random,
             "carry": self.task.carry(),
@@ -170,8 +183,17 @@ class TrainingState:
         self.optimiser.load_state_dict(saved["optimiser"])
         self.schedule.load_state_dict(saved["schedule"])
         self.stopping.load_state_dict(saved["stopping"])
-        self.at = Position(**saved["at"])
+        if self.average and saved.get("average"):
+            self.average.load_state_dict(saved["average"])
+        self.at = _position(saved["at"])
         self._epoch_random, self._resumed = saved["epoch_random"], saved
         restore_random_state(saved["random"])
         self.task.restore(saved["carry"])
         return changed
+
+
+def _position(saved: Mapping[str, Any]) -> Position:
+    """A saved position; one of an older version knows the best by its loss alone."""
+    loss, epoch = saved["best_loss"], saved["best_epoch"]
+    older = {"best": loss, "kept": [[loss, epoch]] if epoch else []}
+    return Position(**{**older, **saved})

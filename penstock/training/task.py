@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Protocol
 
 from torch import Tensor
@@ -37,7 +38,8 @@ class Task(Protocol):
 
         Returns:
             loss: mean loss per token in nats, a scalar with a gradient.
-            tokens: how many tokens it is the mean of, at least 1.
+            tokens: how many tokens it is the mean of, at least 1 (0 where another process
+                that shares the batch has them all).
         """
 
     def carry(self) -> dict[str, Tensor]:
@@ -49,11 +51,15 @@ class Task(Protocol):
 
     @abstractmethod
     def validate(self) -> dict[str, float]:
-        """Figures on the validation data; the lowest ``loss`` (nats per token) is the best model.
+        """Figures on the validation data, ``loss`` (nats per token) among them.
 
         The model is in evaluation mode and no gradient is kept.  Without ``loss`` the training loss
         is used.  The state of :meth:`carry` must be left as it was.
         """
+
+    def criterion(self, figures: Mapping[str, float]) -> float:
+        """What decides which model is best, from the figures of :meth:`validate`: the lowest."""
+        return figures["loss"]
 
     def figures(self, loss: float) -> dict[str, float]:
         """What to show beside a training loss; perplexity by default."""

@@ -27,6 +27,8 @@ class Reading(Protocol):
     @property
     def k1(self) -> int: ...
     @property
+    def k1_spread(self) -> float: ...
+    @property
     def k2(self) -> int: ...
     @property
     def seed(self) -> int: ...
@@ -92,7 +94,8 @@ class StreamTask(TextTask):
         size = self.settings.batch_size
         self._valid = Columns(self.valid, max(1, min(size, len(self.valid) // 100)))
         k1, k2 = self.settings.k1, self.settings.k2 or self.settings.k1
-        self._bptt = TruncatedBPTT(self.model, Columns(self.train, size), k1, k2)
+        text, spread = Columns(self.train, size), self.settings.k1_spread
+        self._bptt = TruncatedBPTT(self.model, text, k1, k2, spread=spread)
         self.updates_per_epoch = self._bptt.updates
 
     def begin_epoch(self, epoch: int) -> None:

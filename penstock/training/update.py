@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from penstock.errors import PenstockError
+from penstock.training import distributed
 from penstock.training.clip import NamedGradients, clip_each, clip_norm, clip_value, global_norm
 from penstock.training.optimise import needs_closure
 from penstock.training.randomness import random_state, restore_random_state
@@ -64,14 +65,15 @@ def update(
     def evaluate() -> float:
         optimiser.zero_grad()
         loss, tokens = task.loss(index)
-        scaled = loss * settings.loss_scale
-        scaled.backward()
+        (loss * settings.loss_scale).backward()
+        _coalesce(weights)
+        value, tokens = distributed.summed(weights, loss.item(), tokens)
         if not results:
             norm = global_norm([w.grad for w in weights if w.grad is not None])
             norms = {name: global_norm([g]) for name, g in gradients().items()} if detailed else {}
-            results.append(Update(_finite("loss", loss.item()), tokens, norm, norms))
+            results.append(Update(_finite("loss", value), tokens, norm, norms))
             _finite("gradient norm", norm)
-        return scaled.item()
+        return value * settings.loss_scale
 
     if needs_closure(optimiser):
         optimiser.step(_repeatable(task, evaluate))
@@ -91,6 +93,15 @@ def _clip(grads: list[Tensor], settings: TrainingSettings, gradients: NamedGradi
         clip_each(gradients(), settings.clip_per_parameter)
     if settings.clip_norm:
         clip_norm(grads, settings.clip_norm)
+
+
+def _coalesce(weights: list[Tensor]) -> None:
+    """Let every row of a sparse gradient be there once, so that its entries can be clipped."""
+    for weight in weights:
+        if weight.grad is not None and weight.grad.is_sparse:
+            # PyTorch's Adagrad makes sparse tensors of its own, and warns unless this is said.
+            torch.sparse.check_sparse_tensor_invariants.disable()
+            weight.grad = weight.grad.coalesce()
 
 
 def _repeatable(task: Task, evaluate: Callable[[], float]) -> Callable[[], float]:

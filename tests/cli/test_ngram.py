@@ -7,9 +7,13 @@ import math
 import re
 from dataclasses import fields
 
+import numpy as np
 import pytest
+import torch
 
+from penstock.cli.counted import spelt
 from penstock.cli.ngram import NGramSettings
+from penstock.cli.scorers import open_model
 from penstock.counting import SMOOTHINGS, NGramModel
 from tests.cli.conftest import one_line
 from tests.docs.documents import ROOT, rows, section
@@ -140,6 +144,47 @@ def test_mixing_with_a_network(program, same_words, trained, texts):
     assert shown.startswith(f"weight              0.5000  {trained}\n")
 
 
+def test_log_linear_mixing(program, same_words, trained, texts):
+    """As two models side by side say, and better on the held-out text than equal shares."""
+    files = ("--valid", texts / "test.txt", "--test", texts / "test.txt")
+    for models in ((same_words, trained), (trained, same_words)):
+        mixed = costs(program, *models, "--mix", "log-linear", *files)
+        weights = [weight for _, weight in mixed["weights"]]
+        assert [name for name, _ in mixed["weights"]] == [str(path) for path in models]
+        opened = [open_model(path) for path in models]
+        assert mixed["nats"] == pytest.approx(_log_linear_nats(opened, weights, texts), rel=1e-4)
+        assert mixed["nats"] < _log_linear_nats(opened, [0.5, 0.5], texts)
+        alone = costs(program, *models, "--mix", "log-linear", *files, "--sentences")
+        assert alone["context"] != mixed["context"]
+
+
+def _log_linear_nats(opened, weights, texts):
+    """What the text costs when two models step through it side by side."""
+    first, second = opened
+    order = [second.tokeniser.tokens.index(token) for token in first.tokeniser.tokens]
+    lines = (texts / "test.txt").read_text(encoding="utf-8").splitlines()
+    ids = [id for line in lines for id in [*first.tokeniser.encode(line), first.tokeniser.eos_id]]
+    models = [model.symbols() for model in opened]
+    states, nats, last = [model.start(1) for model in models], 0.0, first.tokeniser.eos_id
+    for id in ids:
+        inputs = [torch.tensor([last]), torch.tensor([order[last]])]
+        log_ps = []
+        for k, (model, x) in enumerate(zip(models, inputs, strict=True)):
+            with torch.no_grad():
+                log_p, states[k] = model.step(x, states[k])
+            log_ps.append(log_p[0])
+        scores = weights[0] * log_ps[0] + weights[1] * log_ps[1][order]
+        nats -= torch.log_softmax(scores.double(), -1)[id].item()
+        last = id
+    return nats
+
+
+def test_log_linear_mixing_does_not_adapt(program, same_words, trained, texts):
+    files = ("--valid", texts / "valid.txt", "--test", texts / "test.txt", "--cache", 5)
+    answer = program("evaluate", same_words, trained, "--mix", "log-linear", "-q", *files)
+    assert "expected --mix em or equal with a cache" in one_line(answer)
+
+
 def test_mixing_a_model_with_itself_changes_nothing(program, same_words, trained, texts):
     for path in (same_words, trained):
         options = ("--test", texts / "test.txt", "--sentences")
@@ -249,9 +294,10 @@ def test_files_that_are_no_models(program, ngram, texts, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ([], "expected --mix em or equal for 2 models. To see them side by side, use penstock co"),
-        (["--mix", "en"], "unknown mix 'en'. Known: em, equal."),
+        ([], "expected --mix em, equal or log-linear for 2 models. To see them side by side, use "),
+        (["--mix", "en"], "unknown mix 'en'. Known: em, equal, log-linear."),
         (["--mix", "em"], "expected --valid FILE"),
+        (["--mix", "log-linear"], "expected --valid FILE"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -271,3 +317,56 @@ def test_every_option_is_explained_with_its_default():
 def test_every_method_is_explained():
     page = section(ROOT / "docs" / "ngram.md", "Smoothing")
     assert {cells[0].strip("`") for cells in rows(page)} - {"--smoothing"} == set(SMOOTHINGS)
+
+
+# -- other tokens --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["character", "byte", "bpe", "unigram"])
+@pytest.mark.parametrize("name", ["m.arpa", "m.ngram"])
+def test_other_tokens(program, ngram, texts, kind, name):
+    """What a text costs is what the model says of its tokens as words."""
+    size = ("--vocab-size", "300") if kind in ("bpe", "unigram") else ()
+    path = ngram("--tokens", kind, "--order", "3", *size, name=name)
+    opened = open_model(path)
+    assert opened.tokeniser.kind == kind
+    text = (texts / "test.txt").read_text(encoding="utf-8")
+    words = np.array(spelt(opened.tokeniser))[opened.tokeniser.encode_text(text)]
+    lines = " ".join(words).split("</s>")[:-1]
+    nats = -math.log(10) * sum(NGramModel.load(path).score(line) for line in lines)
+    found = costs(program, path, "--test", texts / "test.txt")
+    assert found["nats"] == pytest.approx(nats, rel=1e-5)
+    assert found["bits_per_character"] == pytest.approx(nats / math.log(2) / len(text), rel=1e-5)
+    tokens = {"character": "characters", "byte": "bytes"}.get(kind, "tokens")
+    assert found["context"] == f"2 {tokens} of the line"
+    assert len(program("generate", path, "--tokens", "30", "--seed", "2").out) > 20
+    line = text.splitlines()[0]
+    (scored,) = program("score", path, "--json", stdin=line.encode()).objects
+    assert scored["log_p"] == pytest.approx(math.log(10) * NGramModel.load(path).score(lines[0]))
+
+
+def test_mixing_bytes_with_a_network(program, ngram, lm, texts, tmp_path):
+    network = tmp_path / "model"
+    assert program(*lm("--tokens", "byte")).status == 0
+    path = ngram("--tokens", "byte", "--order", "3")
+    files = ("--valid", texts / "valid.txt", "--test", texts / "valid.txt")
+    alone = costs(program, path, "--test", texts / "valid.txt")["nats"]
+    for how in ("em", "log-linear"):
+        assert costs(program, path, network, "--mix", how, *files)["nats"] < 1.001 * alone
+
+
+def test_the_tokeniser_beside_a_model(program, ngram, texts):
+    path = ngram("--tokens", "character", "--order", "2")
+    beside = path.with_name("m.arpa.tokenizer.json")
+    other = ngram("--tokens", "byte", "--order", "2", name="other.arpa")
+    beside.write_bytes(other.with_name("other.arpa.tokenizer.json").read_bytes())
+    line = one_line(program("evaluate", path, "-q", "--test", texts / "test.txt"))
+    assert "m.arpa.tokenizer.json: expected the tokens of m.arpa, which has no" in line
+    assert ngram("--order", "2") == path
+    assert not beside.exists()
+
+
+def test_a_list_of_words_is_of_words(program, texts, tmp_path):
+    options = ("--tokens", "byte", "--vocab", texts / "test.txt")
+    answer = program("train", "ngram", texts / "train.txt", "-o", tmp_path / "m.arpa", *options)
+    assert "expected vocab with tokens=word, got tokens='byte'" in one_line(answer)

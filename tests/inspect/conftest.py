@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from penstock.models.language import LanguageModel
 from penstock.text import Corpus, Tokeniser
+from penstock.training.gradients import equation_gradients
 from penstock.training.language import LanguageSettings, build_model
-from penstock.training.run import LanguageRun, named_gradients, perplexity
+from penstock.training.run import LanguageRun, perplexity
 from penstock.training.state import Summary
 
 LINES = [
@@ -65,7 +66,7 @@ def make_run(tmp_path):
 
 def _write_log(folder, model):
     model(model.embedding.weight.new_zeros(3, 1).long())[0].sum().backward()
-    norms = dict.fromkeys(named_gradients(model)(), 0.5)
+    norms = dict.fromkeys(equation_gradients(model)(), 0.5)
     model.zero_grad(set_to_none=True)
     rows = []
     for epoch in (1, 2, 3):

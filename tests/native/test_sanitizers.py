@@ -12,13 +12,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CASES = "every_cell and not any_size or nothing or padding or steps_in or second or 17-1 or threads"
+CASES = (
+    "every_cell and not any_size or nothing or padding or steps_in or second or 17-1 or threads "
+    "or odd_sizes or compiled_steps"
+)
 RUN = """
 import sys
 sys.path[:0] = sys.argv[1:3]
 import penstock._native, pytest
 assert penstock._native.__file__.startswith(sys.argv[1])
 tests = ["tests/engines/test_native.py", "tests/layers/test_stream.py"]
+tests += ["tests/layers/test_attention.py"]
 plain = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist"]
 sys.exit(pytest.main([*plain, *tests, "-k", sys.argv[3]]))
 """

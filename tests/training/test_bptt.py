@@ -11,6 +11,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from penstock.errors import ConfigError
+from penstock.layers.state import detached
 from penstock.models.language import LanguageModel
 from penstock.training.bptt import TruncatedBPTT
 from tests.tolerances import assert_close
@@ -195,6 +196,42 @@ def test_an_epoch_begins_at_the_first_state():
     bptt.begin()
     for number, loss in enumerate(first):
         assert_close(bptt.loss(number)[0], loss, "same bits")
+
+
+@pytest.mark.parametrize(("k1", "k2"), [(5, 5), (4, 7), (7, 4), (1, 1), (T, T), (40, 6)])
+def test_updates_that_end_by_chance_cover_the_text(k1, k2):
+    """Every token once, in updates of 1 to 2 k1 - 1 steps, other ones in every epoch."""
+    torch.manual_seed(5)
+    model = make("elman")
+    bptt = TruncatedBPTT(model, Text(), k1, k2, spread=2.0)
+    expected, lengths = TruncatedBPTT(model, Text(), T, T).loss(0)[0].item(), []
+    for _ in range(3):
+        bptt.begin()
+        found = [bptt.loss(number) for number in range(bptt.updates)]
+        lengths.append([tokens // B for _, tokens in found])
+        nats = sum(loss.item() * tokens for loss, tokens in found)
+        assert nats / (T * B) == pytest.approx(expected)
+        assert sum(lengths[-1]) == T
+        assert 1 <= min(lengths[-1]) <= max(lengths[-1]) < 2 * k1
+    assert (lengths[0] != lengths[1]) == (1 < k1 < T)
+
+
+def test_gradients_go_back_to_the_first_new_step_wherever_updates_end():
+    torch.manual_seed(5)
+    model = make("elman")
+    bptt = TruncatedBPTT(model, Text(), 5, 5, spread=2.0)
+    ids, at, state = Text().ids, 0, None
+    for number in range(bptt.updates):
+        model.zero_grad()
+        loss, tokens = bptt.loss(number)
+        loss.backward()
+        found, end = gradients(model), at + tokens // B
+        model.zero_grad()
+        hidden, state = model(ids[at:end], None if state is None else detached(state))
+        model.losses(hidden, ids[at + 1 : end + 1]).mean().backward()
+        for name, grad in gradients(model).items():
+            assert_close(found[name], grad, "float64")
+        at = end
 
 
 @pytest.mark.parametrize(("k1", "k2"), [(0, 5), (5, 0)])

@@ -48,7 +48,7 @@ def test_halving_starts_at_the_first_stall_and_ends_at_the_second():
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_a_saved_state_goes_on_alike(name):
     def make():
-        return schedule(name, 0.5, decay=2.0, decay_after=1, epochs=6)
+        return schedule(name, 0.5, decay=2.0, decay_after=1, epochs=6, warmup=3.0)
 
     first, second = make(), make()
     for loss in (3.0, 3.0):
@@ -59,6 +59,19 @@ def test_a_saved_state_goes_on_alike(name):
         first.observe(loss)
         second.observe(loss)
         assert second.finished == first.finished
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_warmup_rises_in_a_line_and_leaves_the_rest(name):
+    options = {"decay": 2.0, "decay_after": 1, "epochs": 6}
+    plain, warmed = schedule(name, 0.5, **options), schedule(name, 0.5, warmup=2.0, **options)
+    for rule in (plain, warmed):
+        for loss in (3.0, 3.0, 3.0):
+            rule.observe(loss)
+    shares = [warmed.rate(epoch) / plain.rate(epoch) for epoch in (0.0, 0.5, 1.0, 2.0, 5.0)]
+    assert shares == pytest.approx([0.0, 0.25, 0.5, 1.0, 1.0])
+    assert warmed.finished == plain.finished
+    assert warmed.state_dict() == plain.state_dict()
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 import torch
 
 from penstock.text import Corpus, Tokeniser
 from penstock.training import fit, seed_everything
 from penstock.training.language import LanguageSettings, build_model, build_task
+from penstock.training.progress import Progress
 from penstock.training.text_tasks import SentenceTask, StreamTask
 
 LINES = [" ".join("abcde"[(i * j) % 5] for j in range(2 + i % 4)) for i in range(40)]
@@ -55,6 +58,38 @@ def test_validation_leaves_the_carried_state_alone():
     with torch.no_grad():
         task.validate()
     assert all(torch.equal(before[name], value) for name, value in task.carry().items())
+
+
+class Killed(BaseException):
+    """The process ends."""
+
+
+class Killer(Progress):
+    """Ends the process after so many updates."""
+
+    def __init__(self, updates):
+        self.left = updates
+
+    def update(self, *told):
+        self.left -= 1
+        if self.left == 0:
+            raise Killed
+
+
+def test_everything_drawn_is_drawn_again_after_a_stop(tmp_path):
+    """Ends of updates, masks of tokens, units and weights, a rate that still rises."""
+    options = {"k1_spread": 2.0, "embedding_dropout": 0.2, "output_dropout": 0.3, "warmup": 1.5}
+    options |= {"weight_drop": 0.3, "slowness_penalty": 1.0, "epochs": 2, "checkpoint_every": 2}
+    task, model, _, settings = task_with(**options)
+    fit(task, model, settings, tmp_path / "whole")
+    for number in (3, 3, 4, 100):
+        task, stopped, _, settings = task_with(**options)
+        with suppress(Killed):
+            fit(task, stopped, settings, tmp_path / "cut", progress=Killer(number))
+    for name, weight in model.state_dict().items():
+        assert torch.equal(stopped.state_dict()[name], weight)
+    whole, cut = (tmp_path / part / "metrics.jsonl" for part in ("whole", "cut"))
+    assert whole.read_bytes() == cut.read_bytes()
 
 
 @pytest.mark.parametrize("optimiser", ["lbfgs", "cg"])

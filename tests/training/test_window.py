@@ -93,7 +93,7 @@ def test_every_output_learns_and_is_read_back(output, sentences, texts, tmp_path
 
 def test_the_folder_of_a_run_that_began_says_what_it_is(texts, tmp_path):
     settings = LanguageSettings(cell="window", **SMALL)
-    folders.claim(tmp_path / "model", settings, texts.origin())
+    folders.claim(tmp_path / "model", WindowModel, settings, texts.origin())
     assert store.read_description(tmp_path / "model")["kind"] == "window"
 
 

@@ -1,0 +1,99 @@
+"""``penstock train translate``: learn to translate from pairs of sentences."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from penstock.cli.options import (
+    FileList,
+    Json,
+    Quiet,
+    Threads,
+    print_json,
+    use_threads,
+    with_settings,
+)
+from penstock.cli.pairs import Fields, SourceFiles, TargetFiles, pair_files
+from penstock.errors import ConfigError
+from penstock.training.translation_settings import TranslationSettings
+
+if TYPE_CHECKING:
+    from penstock.text import PairFiles
+    from penstock.training.recipe import Recipe
+
+__all__ = ["translate"]
+
+PARTS = ("train", "valid", "test")
+
+
+@with_settings(TranslationSettings)
+def translate(
+    *,
+    src: SourceFiles = None,
+    tgt: TargetFiles = None,
+    valid_src: SourceFiles = None,
+    valid_tgt: TargetFiles = None,
+    test_src: SourceFiles = None,
+    test_tgt: TargetFiles = None,
+    fields: Fields = "",
+    links: FileList = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="folder for the model [runs/RECIPE]")
+    ] = None,
+    recipe: Annotated[
+        str, typer.Option(metavar="NAME", help="settings by name, or a .toml file")
+    ] = "",
+    threads: Threads = 0,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    given: dict[str, Any],
+) -> None:
+    """Train a translator on pairs of sentences; the same command goes on after a stop."""
+    from penstock.cli.bar import bar
+    from penstock.training.pair_texts import PairTexts
+    from penstock.training.progress import progress
+    from penstock.training.recipe import load_recipe, settings_from
+    from penstock.training.translate_run import train_translator
+
+    use_threads(threads)
+    book = load_recipe(recipe) if recipe else None
+    settings = settings_from(TranslationSettings, book.settings if book else {}, given)
+    named = {
+        "train": pair_files(src, tgt, fields),
+        "valid": pair_files(valid_src, valid_tgt, fields),
+        "test": pair_files(test_src, test_tgt, fields),
+    }
+    pairs = _with_recipe(named, book)
+    folder = out or (Path("runs") / Path(recipe).stem if recipe else None)
+    if folder is None:
+        raise ConfigError("train translate: expected --out DIR, the folder for the model.")
+    texts = PairTexts(pairs["train"], pairs["valid"], pairs.get("test"), links or ())
+    watch = partial(bar, quiet=quiet)
+    run = train_translator(texts, settings, folder, progress(quiet=quiet), watch)
+    if as_json:
+        results = {part: found.as_dict() for part, found in run.results.items()}
+        print_json({"folder": str(folder), "results": results})
+        return
+    for part, found in run.results.items():
+        print("\n".join(f"{part} {score}" for score in found.scores))
+    print(f"model in {folder}")
+
+
+def _with_recipe(named: dict[str, PairFiles | None], book: Recipe | None) -> dict[str, PairFiles]:
+    """The files given, and for the rest those of the recipe."""
+    from penstock.text import PairFiles
+    from penstock.training.recipe import find_data
+
+    for part, files in (book.texts if book else {}).items():
+        if not named[part]:
+            sides = [find_data(file) for file in files]
+            named[part] = PairFiles(sides[:1], sides[1:] or None)
+    found = {part: files for part, files in named.items() if files}
+    options = {"train": "--src and --tgt", "valid": "--valid-src and --valid-tgt"}
+    if missing := [option for part, option in options.items() if part not in found]:
+        raise ConfigError(f"train translate: expected {' and '.join(missing)}.")
+    return found

@@ -1,0 +1,73 @@
+"""A translator with the tokenisers of its sides, kept in one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from penstock.errors import DataError
+from penstock.models import store
+from penstock.models.translator import Translator
+from penstock.text import SentenceTokeniser
+
+__all__ = ["SIDES", "TOKENISERS", "System", "load_translator"]
+
+SIDES = ("source", "target")
+"""Names of the tokenisers."""
+TOKENISERS = tuple(f"{side}{end}" for side in SIDES for end in (".json", ".tokenizer.json"))
+"""Their files."""
+
+
+@dataclass(frozen=True)
+class System:
+    """All that turns a raw sentence into a raw translation.
+
+    Attributes:
+        path: its folder.
+        model: in evaluation mode.
+        source, target: the tokenisers.
+        settings: those it was trained with, by name.
+    """
+
+    path: Path
+    model: Translator
+    source: SentenceTokeniser
+    target: SentenceTokeniser
+    settings: Mapping[str, Any]
+
+    @property
+    def tokenisers(self) -> tuple[SentenceTokeniser, SentenceTokeniser]:
+        """Of source and target."""
+        return self.source, self.target
+
+    def encode(self, lines: Iterable[str]) -> list[list[int]]:
+        """Ids of source lines, ``<eos>`` after each."""
+        return [[*self.source.encode(line), self.source.eos_id] for line in lines]
+
+
+def load_translator(folder: Path) -> System:
+    """The translator of a folder.
+
+    Raises:
+        DataError: a file is missing, damaged, or does not fit the others.
+    """
+    model, description = store.load_model(folder), store.read_description(folder)
+    if not isinstance(model, Translator):
+        raise DataError(
+            f"{folder}: expected a translator, got a {model.kind} model. "
+            "Train one with penstock train translate."
+        )
+    known = description.get("tokenisers", {})
+    sides = {}
+    for side, size in zip(SIDES, (model.source_size, model.target_size), strict=True):
+        tokeniser = SentenceTokeniser.load(folder, side)
+        if tokeniser.vocab_size != size or tokeniser.fingerprint != known.get(side):
+            raise DataError(
+                f"{folder / side}.json: expected the tokeniser this model was trained with, of "
+                f"{size:,} tokens, got another, of {tokeniser.vocab_size:,}. "
+                "Put back the files that were made with this model."
+            )
+        sides[side] = tokeniser
+    return System(folder, model, sides["source"], sides["target"], description["settings"])

@@ -1,0 +1,310 @@
+"""Translators by command: train, translate, score, evaluate, and what is said of mistakes."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+
+from penstock.cli.main import main
+from penstock.training.translator_folder import TOKENISERS
+from tests.cli.conftest import one_line
+from tests.training import pairs_toy
+
+OPTIONS = ("--tokens", "word", "--pretokenise", "none", "--no-joint", "--vocab-size", "0")
+SMALL = (*OPTIONS, "--hidden", "6", "--embedding", "5", "--epochs", "1", "--lr", "0.02")
+
+
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory):
+    """A folder with train.src, train.tgt, valid.src ..."""
+    folder = tmp_path_factory.mktemp("pairs")
+    pairs_toy.write(folder)
+    return folder
+
+
+def files(pairs, part, prefix):
+    return (f"--{prefix}src", pairs / f"{part}.src", f"--{prefix}tgt", pairs / f"{part}.tgt")
+
+
+def arguments(pairs, out, *more):
+    both = (*files(pairs, "train", ""), *files(pairs, "valid", "valid-"))
+    return ["train", "translate", *both, "--out", out, *SMALL, *more]
+
+
+def train(pairs, folder, *more):
+    with pytest.raises(SystemExit) as left:
+        main([str(part) for part in arguments(pairs, folder, "-q", *more)])
+    assert left.value.code == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def translator(pairs, tmp_path_factory):
+    """A folder with a small translator; not to be written to."""
+    return train(pairs, tmp_path_factory.mktemp("translator") / "model", "--epochs", 8)
+
+
+@pytest.fixture
+def copy(translator, tmp_path):
+    return Path(shutil.copytree(translator, tmp_path / "copy"))
+
+
+# -- train -----------------------------------------------------------------------------------------
+
+
+def test_training_says_what_came_of_it(program, pairs, tmp_path):
+    out = tmp_path / "model"
+    answer = program(*arguments(pairs, out, *files(pairs, "test", "test-")))
+    assert answer.status == 0, answer
+    assert "valid BLEU|nrefs:1" in answer.out
+    assert "test TER|" in answer.out
+    assert answer.out.endswith(f"model in {out}\n")
+    assert "train: kept 40 of 40 pairs" in answer.err or "left out" in answer.err
+    again = program(*arguments(pairs, out, "--json", "-q"))
+    (found,) = again.objects
+    assert found["folder"] == str(out)
+    assert set(found["results"]) == {"valid"}
+    assert {"BLEU", "chrF2", "TER", "perplexity"} == set(found["results"]["valid"])
+
+
+def test_pairs_from_a_table_and_from_json_lines(program, pairs, tmp_path):
+    rows = [
+        list(
+            zip(
+                *((pairs / f"{part}.{side}").read_text().splitlines() for side in sides),
+                strict=True,
+            )
+        )
+        for part, sides in (("train", ("src", "tgt")), ("valid", ("src", "tgt")))
+    ]
+    table, lines = tmp_path / "train.tsv", tmp_path / "valid.jsonl"
+    table.write_text("".join(f"{target}\t{source}\n" for source, target in rows[0]))
+    lines.write_text("".join(json.dumps({"src": s, "tgt": t}) + "\n" for s, t in rows[1]))
+    out = tmp_path / "model"
+    answer = program(
+        "train", "translate", "--src", table, "--valid-src", lines, "--out", out, *SMALL, "-q"
+    )
+    assert answer.status == 0, answer
+
+
+def test_a_recipe_names_both_sides(program, pairs, tmp_path, monkeypatch):
+    monkeypatch.setenv("PENSTOCK_DATA", str(pairs))
+    book = tmp_path / "toy.toml"
+    settings = 'hidden = 6\nembedding = 5\nepochs = 1\ntokens = "word"\nvocab_size = 0\n'
+    texts = '[texts]\ntrain = ["train.src", "train.tgt"]\nvalid = ["valid.src", "valid.tgt"]\n'
+    book.write_text(settings + texts)
+    answer = program("train", "translate", "--recipe", book, "--out", tmp_path / "model", "-q")
+    assert answer.status == 0, answer
+
+
+# -- translate -------------------------------------------------------------------------------------
+
+
+def test_line_for_line(program, translator):
+    lines = ["dog", "", "two\x0bred", "cat\u2028and dog", "\x85", "never seen", "   ", "dog"]
+    answer = program("translate", translator, "-q", stdin="".join(f"{x}\n" for x in lines).encode())
+    assert answer.status == 0, answer
+    found = answer.out.split("\n")[:-1]
+    assert len(found) == len(lines)
+    assert [found[n] for n in (1, 6)] == ["", ""]
+    assert found[0] == found[7] != ""
+    assert answer.err == ""
+
+
+def test_a_last_line_without_an_end_and_windows(program, translator):
+    whole = program("translate", translator, "-q", stdin=b"dog\ncat and dog")
+    parts = program("translate", translator, "-q", "--window", 1, stdin=b"dog\r\ncat and dog\n")
+    assert whole.out == parts.out
+    assert whole.out.count("\n") == 2
+    assert program("translate", translator, stdin=b"").out == ""
+
+
+def test_bytes_that_are_no_text_stop_nothing(program, translator):
+    answer = program("translate", translator, "-q", stdin=b"dog\nred \xff\xfe cat\ncat\n")
+    assert answer.status == 0
+    assert answer.out.count("\n") == 3
+    assert answer.err == "penstock: not UTF-8, read as well as could be: stdin:2\n"
+
+
+def test_json_has_everything(program, translator):
+    answer = program("translate", translator, "--json", "--nbest", 2, stdin=b"red dog\n\n")
+    full, empty = answer.objects
+    assert (full["number"], full["source"], empty["translation"]) == (0, "red dog", "")
+    assert full["source_tokens"] == ["red", "dog"]
+    assert len(full["hypotheses"]) == 2
+    assert empty["hypotheses"] == []
+    best = full["hypotheses"][0]
+    assert best["text"] == full["translation"]
+    assert best["log_p"] == pytest.approx(sum(best["log_ps"]))
+    assert [len(best["attention"]), len(best["attention"][0])] == [len(best["tokens"]) + 1, 3]
+
+
+def test_nbest_lists_and_alignments(program, translator):
+    answer = program("translate", translator, "--nbest", 3, "--beam", 3, stdin=b"red dog\n\ncat\n")
+    rows = [line.split(" ||| ") for line in answer.out.splitlines()]
+    assert [row[0] for row in rows] == ["0"] * 3 + ["2"] * 3
+    scores = [float(row[3]) for row in rows[:3]]
+    assert scores == sorted(scores, reverse=True)
+    aligned = program("translate", translator, "--alignments", stdin=b"red dog and cat\n").out
+    text, links = aligned.rstrip("\n").split(" ||| ")
+    for link in links.split():
+        i, j = map(int, link.split("-"))
+        assert 0 <= i < 4
+        assert 0 <= j < len(text.split())
+
+
+def test_an_ensemble_of_one_and_the_same(program, translator):
+    alone = program("translate", translator, stdin=b"red dog and cat\n").out
+    assert program("translate", translator, translator, stdin=b"red dog and cat\n").out == alone
+    weighed = program("translate", translator, translator, "--weights", "1,3", stdin=b"red dog\n")
+    assert weighed.status == 0
+
+
+# -- score and evaluate ----------------------------------------------------------------------------
+
+
+def test_scores_are_those_of_the_search(program, translator):
+    (found,) = program("translate", translator, "--json", stdin=b"red dog\n").objects
+    best = found["hypotheses"][0]
+    line = f"red dog\t{best['text']}\n".encode()
+    (scored,) = program("score", translator, "--json", "--tokens", stdin=line).objects
+    assert scored["log_p"] == pytest.approx(best["log_p"], abs=1e-4)
+    assert [name for name, _ in scored["by_token"]] == [*best["tokens"], "<eos>"]
+
+
+def test_evaluation_translates_and_compares(program, translator, pairs):
+    both = files(pairs, "test", "")
+    (found,) = program("evaluate", translator, *both, "--json", "--beam", 2).objects
+    assert {"BLEU", "chrF2", "TER", "perplexity"} == set(found)
+    assert found["perplexity"]["perplexity"] == pytest.approx(
+        math.exp(found["perplexity"]["nats_per_token"])
+    )
+    shown = program("evaluate", translator, *both, "--bleu", "bleu-lc", "--resamples", 100).out
+    assert "case:lc" in shown.splitlines()[0]
+    assert "[" in shown.splitlines()[0]
+    assert shown.splitlines()[-1].startswith("perplexity = ")
+
+
+# -- mistakes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--hidden", "0"], "expected hidden as one number >= 1"),
+        (["--attention", "dott"], "unknown attention 'dott'. Did you mean 'dot'?"),
+        (["--cell", "gruu"], "unknown cell 'gruu'. Did you mean 'gru'?"),
+        (["--first-state", "last"], "fits no state of the decoder"),
+        (["--tying", "all"], "expected joint with tying='all'"),
+        (["--copying", "--attention", "none"], "expected an attention with copying"),
+        (["--coverage", "--form", "after", "--attention", "dot"], "expected attention='additive'"),
+        (["--hidden", str(10**6)], "expected a model that fits in memory"),
+        (["--languages", "de"], "expected languages as two"),
+        (["--recipe", "multi30k-en-dee"], "unknown recipe 'multi30k-en-dee'"),
+        (["--fields", "1"], "expected fields as two, A,B, got '1'"),
+        (["--valid-src", "nowhere"], "nowhere: "),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_setting_writes_nothing(program, pairs, tmp_path, options, said):
+    assert said in one_line(program(*arguments(pairs, tmp_path / "model", *options)))
+    assert not (tmp_path / "model").exists()
+
+
+def test_files_that_are_not_named(program, pairs, tmp_path):
+    answer = program("train", "translate", "--out", tmp_path / "model")
+    assert "expected --src and --tgt and --valid-src and --valid-tgt" in one_line(answer)
+    lone = program("train", "translate", "--tgt", pairs / "train.tgt", "--out", tmp_path / "model")
+    assert "expected the sources of" in one_line(lone)
+
+
+def test_files_of_different_length(program, pairs, tmp_path):
+    short = tmp_path / "short"
+    short.write_text("".join((pairs / "train.tgt").read_text().splitlines(keepends=True)[:-2]))
+    given = [
+        short if part == pairs / "train.tgt" else part
+        for part in arguments(pairs, tmp_path / "model")
+    ]
+    line = one_line(program(*given))
+    assert "train.src:39: expected files of the same length" in line
+    assert "got 40 lines in" in line
+    assert "and 38 in" in line
+
+
+@pytest.mark.parametrize("name", [*TOKENISERS, "weights.safetensors"])
+def test_a_missing_file_is_named(program, copy, name):
+    (copy / name).unlink()
+    line = one_line(program("translate", copy, stdin=b"dog\n"))
+    assert name in line or "has not ended" in line
+
+
+def test_a_changed_tokeniser_is_noticed(program, copy, pairs, tmp_path):
+    other = train(pairs, tmp_path / "other", "--lowercase")
+    for name in ("target.json", "target.tokenizer.json"):
+        shutil.copy(other / name, copy / name)
+    assert "expected the tokeniser this model was trained with" in one_line(
+        program("translate", copy, stdin=b"dog\n")
+    )
+
+
+@pytest.mark.parametrize(
+    ("verb", "stdin", "said"),
+    [
+        (["translate", "--beam", "2", "--nbest", "3"], b"", "expected nbest of at most size"),
+        (["translate", "--normalise", "wuu"], b"", "Did you mean 'wu'?"),
+        (["translate", "--weights", "1,2"], b"", "expected weights as 1 numbers, got '1,2'"),
+        (["score"], b"dog\n", "stdin:1: expected a source, a tab and a translation, got 'dog'"),
+        (["evaluate"], b"", "expected --src FILE and --tgt FILE for a translator"),
+        (["generate"], b"", "expected a language model, got a translator"),
+        (["evaluate", "--bleu", "blue"], b"", "expected --src FILE"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_verb(program, translator, verb, stdin, said):
+    assert said in one_line(program(verb[0], translator, *verb[1:], stdin=stdin))
+
+
+def test_a_language_model_does_not_translate(program, trained):
+    assert "expected a translator, got a language model" in one_line(program("translate", trained))
+    assert one_line(program("evaluate", trained)).endswith("expected --test FILE.")
+
+
+def test_alignments_need_attention(program, pairs, tmp_path):
+    folder = train(pairs, tmp_path / "model", "--attention", "none", "--reads-summary")
+    line = one_line(program("translate", folder, "--alignments", stdin=b"dog\n"))
+    assert "expected a translator with attention" in line
+    assert program("translate", folder, "-q", stdin=b"dog\n").out.count("\n") == 1
+
+
+# -- quickstart ------------------------------------------------------------------------------------
+
+
+def test_quickstart_translates_and_draws(program, tmp_path, monkeypatch):
+    from penstock.cli import quickstart_translate
+    from penstock.text import locale
+
+    monkeypatch.setattr(locale, "SPLITS", {"train": 60, "valid": 8, "test": 12})
+    monkeypatch.setitem(quickstart_translate.SETTINGS, "hidden", "8")
+    out = tmp_path / "quick"
+    answer = program("quickstart", "--task", "translate", "--out", out, "--epochs", 1, "-q")
+    assert answer.status == 0, answer
+    assert "test BLEU|nrefs:1" in answer.out
+    assert (out / "attention.png").stat().st_size > 1000
+    (again,) = program(
+        "quickstart", "--task", "translate", "--out", out, "--epochs", 1, "-q", "--json"
+    ).objects
+    assert set(again["results"]) == {"valid", "test"}
+    assert len(again["samples"]) == 8
+
+
+def test_quickstart_of_another_kind(program, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for options, said in (
+        (["--task", "translation"], "unknown task 'translation'. Did you mean 'translate'?"),
+        (["--task", "translate", "--languages", "en"], "expected languages as en,de, got 'en'"),
+    ):
+        assert said in one_line(program("quickstart", *options))
