@@ -61,7 +61,7 @@ class There(Toy):
         (Ensemble([There(3), There(3)]), "meta"),
         (Renumbered(There(3), torch.arange(3)), "meta"),
     ],
-    ids=str,
+    ids=["a model", "its device", "its weights", "no weights", "an ensemble", "renumbered"],
 )
 def test_where_a_model_takes_its_symbols(model, device):
     assert device_of(model) == torch.device(device)
