@@ -115,9 +115,9 @@ def training(model: Translator | Plain, batch: Batch) -> Callable[[], None]:
 
 
 def decoding(model: Translator | Plain, batch: Batch, beam: int) -> Callable[[], None]:
-    """Translations of a batch, each as long as the other."""
+    """Translations of a batch; untrained models seldom end one before it is as long as can be."""
     source, lengths = batch[:2]
-    options = Beam(size=beam, min_length=STEPS, max_length=STEPS + 1)
+    options = Beam(size=beam, max_length=STEPS)
 
     def run() -> None:
         if isinstance(model, Plain):
