@@ -31,8 +31,13 @@ class LookingStream(Packed):
         super().__init__(layers, trace)
         self._trace = tuple(trace)
 
-    def step(self, x: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Traces]:
-        """x (N, D) to y (N, output size), the next state, and for each layer what is traced."""
+    def step(self, x: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Traces] | None:
+        """x (N, D) to y (N, output size), the next state, and for each layer what is traced.
+
+        None if a tensor does not fit.
+        """
+        if not self._fits(x, state, memory):
+            return None
         if self not in memory.notes:
             memory.notes[self] = [layer.annotated(memory.sources) for layer in self._layers]
         ends: list[list[Tensor]] = []
@@ -46,6 +51,24 @@ class LookingStream(Packed):
             traces.append({name: given[name] for name in self._trace})
         new = starmap(_join, zip(state, zip(*ends, strict=True), strict=True))
         return x, self._state(*new), traces
+
+    def _fits(self, x: Tensor, state: State, memory: Memory) -> bool:
+        if not isinstance(state, tuple) or len(state) != len(self._state._fields):
+            return False
+        count, batch = len(self._layers), memory.batch
+        found = [(x, (batch, self._layers[0].input_size)), (memory.values, memory.values.shape)]
+        for number, field in enumerate(state):
+            if len(field) != count:
+                return False
+            widths = [layer.widths[number] for layer in self._layers]
+            found += [(value, (batch, width)) for value, width in zip(field, widths, strict=True)]
+        return all(
+            isinstance(value, Tensor)
+            and value.shape == shape
+            and value.dtype is self._dtype
+            and value.is_cpu
+            for value, shape in found
+        )
 
 
 def _look(

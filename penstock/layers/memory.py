@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -21,12 +20,12 @@ class Memory:
 
     Args:
         values: one annotation for each source word, (S, B, M).
-        lengths: (B,), words of each source; the rest is padding; None: all are words.
+        lengths: (B,), words of each source, 0 to S; the rest is padding; None: all are words.
         rows: (N,), the source of each row that looks at it; None: row b looks at source b.
-        notes: what layers work out of the values once.
+        notes: what is worked out of the values once, whoever looks at them.
 
     Raises:
-        ShapeError: the shapes do not fit.
+        ShapeError: the shapes do not fit, or a length or row lies outside.
 
     Example:
         >>> memory = Memory(torch.zeros(7, 2, 5), torch.tensor([7, 4]))
@@ -40,14 +39,17 @@ class Memory:
     notes: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        lengths = self.lengths
-        fits = lengths is None or lengths.shape == self.values.shape[1:2]
-        if self.values.ndim != 3 or not fits:
-            got = None if lengths is None else tuple(lengths.shape)
+        if self.values.ndim != 3:
             raise ShapeError(
-                "Memory: expected values of shape (S, B, M) and lengths of shape (B,), got "
-                f"{tuple(self.values.shape)} and {got}."
+                f"Memory: expected values of shape (S, B, M), got {tuple(self.values.shape)}."
             )
+        steps, batch, _ = self.values.shape
+        if self.lengths is not None:
+            _check("lengths", self.lengths, steps)
+            if len(self.lengths) != batch:
+                raise ShapeError(f"Memory: expected {batch} lengths, got {len(self.lengths)}.")
+        if self.rows is not None:
+            _check("rows", self.rows, batch - 1)
 
     @property
     def steps(self) -> int:
@@ -59,7 +61,7 @@ class Memory:
         """How many rows look at it."""
         return self.values.shape[1] if self.rows is None else len(self.rows)
 
-    @cached_property
+    @property
     def annotations(self) -> Annotations:
         """As engines take it, a source for each row."""
         if self.rows is None:
@@ -69,18 +71,36 @@ class Memory:
             self.sources.values[self.rows], None if words is None else words[self.rows]
         )
 
-    @cached_property
+    @property
     def sources(self) -> Annotations:
         """Zero at padding: whatever stands there must not reach a gradient."""
-        rows = self.values.transpose(0, 1)
-        if self.lengths is None:
-            return Annotations(rows)
-        words = self.lengths.to(rows.device, torch.int64)
-        mask = Annotations(rows, words).mask
-        assert mask is not None
-        return Annotations(rows.masked_fill(~mask[..., None], 0), words)
+        key = "sources", torch.is_grad_enabled()
+        if key not in self.notes:
+            self.notes[key] = _without_padding(self.values.transpose(0, 1), self.lengths)
+        found: Annotations = self.notes[key]
+        return found
 
     def select(self, rows: Tensor) -> Memory:
         """The memory of these rows, in their order; a row may come more than once."""
-        chosen = rows if self.rows is None else self.rows[rows]
-        return Memory(self.values, self.lengths, chosen, self.notes)
+        if self.rows is None:
+            every = torch.arange(self.values.shape[1], device=self.values.device)
+        else:
+            every = self.rows
+        return Memory(self.values, self.lengths, every[rows], self.notes)
+
+
+def _without_padding(values: Tensor, lengths: Tensor | None) -> Annotations:
+    if lengths is None:
+        return Annotations(values)
+    words = lengths.to(values.device, torch.int64)
+    mask = Annotations(values, words).mask
+    assert mask is not None
+    return Annotations(values.masked_fill(~mask[..., None], 0), words)
+
+
+def _check(name: str, numbers: Tensor, most: int) -> None:
+    is_whole = numbers.dtype in (torch.int64, torch.int32) and numbers.ndim == 1
+    if not is_whole or ((numbers < 0) | (numbers > most)).any():
+        raise ShapeError(
+            f"Memory: expected {name} as a tensor of whole numbers from 0 to {most}, got {numbers}."
+        )

@@ -198,10 +198,13 @@ class Recurrent(nn.Module):
         names, layers = tuple(self._traced(trace)), self._directions()
         known = self._looking.get(names)
         if known is None or not known.is_current():
-            if refusal(layers) or x.dtype != layers[0].flat.dtype:
+            if refusal(layers):
                 return None
             known = self._looking[names] = LookingStream(layers, names)
-        y, state, traces = known.step(x, state, memory)
+        taken = known.step(x, state, memory)
+        if taken is None:
+            return None
+        y, state, traces = taken
         return (y, state, traces) if trace else (y, state)
 
     def _take_step(self, x: Tensor, state: State) -> tuple[Tensor, State] | None:
@@ -310,13 +313,15 @@ class Recurrent(nn.Module):
             )
         if memory is None:
             return
-        batch, width = xs.shape[0 if self.batch_first else 1], self._directions()[0].sizes["M"]
+        first = self._directions()[0]
+        batch, width = xs.shape[0 if self.batch_first else 1], first.sizes["M"]
         got = memory.batch, memory.values.shape[2]
         if got != (batch, width):
             raise ShapeError(
                 f"Recurrent: expected a memory of shape (S, {batch}, {width}), "
                 f"got ({memory.steps}, {got[0]}, {got[1]})."
             )
+        self._check_type("a memory", memory.values)
 
     def _check(
         self, xs: Tensor, lengths: Tensor | None, mask: Tensor | None, reset: Tensor | None
@@ -327,12 +332,7 @@ class Recurrent(nn.Module):
                 f"Recurrent: expected xs of shape {order[:-1]}, D) with D = {self.input_size}, "
                 f"got {tuple(xs.shape)}."
             )
-        dtype = self._directions()[0].flat.dtype
-        if xs.dtype != dtype and not torch.is_autocast_enabled(xs.device.type):
-            raise ShapeError(
-                f"Recurrent: expected xs of the weights' type {dtype}, got {xs.dtype}. "
-                "Convert xs or the layer with .to(...)."
-            )
+        self._check_type("xs", xs)
         if lengths is not None and mask is not None:
             raise ConfigError("Recurrent: give lengths or mask, not both.")
         if lengths is not None:
@@ -344,6 +344,14 @@ class Recurrent(nn.Module):
                     f"Recurrent: expected {name} of shape {order} = {tuple(xs.shape[:2])} and type "
                     f"bool, got {tuple(value.shape)} of {value.dtype}."
                 )
+
+    def _check_type(self, name: str, given: Tensor) -> None:
+        dtype = self._directions()[0].flat.dtype
+        if given.dtype != dtype and not torch.is_autocast_enabled(given.device.type):
+            raise ShapeError(
+                f"Recurrent: expected {name} of the weights' type {dtype}, got {given.dtype}. "
+                "Convert it or the layer with .to(...)."
+            )
 
 
 def _check_lengths(lengths: Tensor, steps: int, batch: int) -> None:

@@ -38,10 +38,10 @@ def join(states: list[dict[str, Tensor]], kind: Any) -> State:
 
 
 def split(state: State, firsts: list[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
-    """A given state, by layer and direction; ``firsts`` tells the expected shapes.
+    """A given state, by layer and direction; ``firsts`` tells the expected shapes and type.
 
     Raises:
-        ShapeError: a field is missing or has another shape.
+        ShapeError: a field is missing or has another shape or type.
     """
     fields = tuple(firsts[0])
     if isinstance(state, Tensor) and len(fields) == 1:
@@ -60,6 +60,9 @@ def split(state: State, firsts: list[dict[str, Tensor]]) -> list[dict[str, Tenso
             raise ShapeError(
                 f"Recurrent: expected state.{name} of shape {_shape(expected)}, got {_shape(got)}."
             )
+        dtype = firsts[0][name].dtype
+        if wrong := [part.dtype for part in given[name] if part.dtype != dtype]:
+            raise ShapeError(f"Recurrent: expected state.{name} of type {dtype}, got {wrong[0]}.")
     return [{name: given[name][layer] for name in fields} for layer in range(len(firsts))]
 
 

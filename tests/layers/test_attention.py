@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,6 +13,7 @@ from penstock.cells import CELLS
 from penstock.equations import Program, parse, render, transform
 from penstock.errors import ConfigError, EquationError, ShapeError
 from penstock.layers.attention import decoder_program
+from penstock.layers.looking import LookingStream
 from penstock.layers.memory import Memory
 from penstock.layers.recurrent import Recurrent
 
@@ -228,4 +232,64 @@ def test_compiled_steps_look_at_the_source_of_each_row(cell: str, form: str) -> 
                 torch.testing.assert_close(value, trace[name][step])
             plain, _ = layer.step(x, state, memory=looked)
             assert plain.shape == y.shape
-    assert len(memory.notes) == 2  # with traces and without, prepared once each
+    prepared = [key for key in memory.notes if isinstance(key, LookingStream)]
+    assert len(prepared) == 2  # with traces and without, once each
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x, s, m: (x.double(), s, m), "xs of the weights' type"),
+        (lambda x, s, m: (x[:, :2], s, m), "with D = 3"),
+        (lambda x, s, m: (x[:2], s, m), "memory of shape"),
+        (lambda x, s, m: (x, type(s)(*(v[:, :2] for v in s)), m), "state.h of shape"),
+        (lambda x, s, m: (x, type(s)(*(v[..., :2] for v in s)), m), "state.h of shape"),
+        (lambda x, s, m: (x, tuple(s)[:1] * 3, m), "state of 1 tensors"),
+        (lambda x, s, m: (x, type(s)(*(v.double() for v in s)), m), "state.h of type"),
+        (lambda x, s, m: (x, s, Memory(m.values.double())), "memory of the weights' type"),
+        (lambda x, s, m: (x, s, Memory(m.values[..., :5])), "memory of shape"),
+    ],
+)
+def test_a_compiled_step_takes_nothing_that_does_not_fit(
+    change: Callable[..., tuple[Tensor, Any, Memory]], message: str
+) -> None:
+    layer = Recurrent(decoder_program("gru"), 3, 6, sizes={"M": 6})
+    x, memory = torch.randn(4, 3), Memory(torch.randn(5, 4, 6))
+    with torch.no_grad():
+        _, state = layer(x[None], memory=memory)
+        layer.step(x, state, memory=memory)
+        x, state, memory = change(x, state, memory)
+        with pytest.raises(ShapeError, match=message):
+            layer.step(x, state, memory=memory)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"lengths": torch.tensor([3, 6])},
+        {"lengths": torch.tensor([-1, 2])},
+        {"lengths": torch.tensor([1.0, 2.0])},
+        {"lengths": torch.tensor([1])},
+        {"rows": torch.tensor([2])},
+        {"rows": torch.tensor([-1])},
+    ],
+)
+def test_no_length_or_row_lies_outside_a_memory(given: dict[str, Tensor]) -> None:
+    with pytest.raises(ShapeError, match=r"Memory: expected (lengths|rows|2 lengths)"):
+        Memory(torch.zeros(5, 2, 3), **given)
+
+
+def test_rows_of_a_memory_are_chosen_as_those_of_a_tensor() -> None:
+    memory = Memory(torch.randn(5, 3, 2))
+    chosen = memory.select(torch.tensor([-1, 0, 0])).select(torch.tensor([True, False, True]))
+    assert chosen.rows is not None
+    assert chosen.rows.tolist() == [2, 0]
+    with pytest.raises(IndexError):
+        memory.select(torch.tensor([3]))
+
+
+def test_a_memory_looked_at_without_a_graph_still_has_one_with() -> None:
+    looked = Memory(torch.zeros(2, 1, 3, requires_grad=True), torch.tensor([1]))
+    with torch.no_grad():
+        assert not looked.sources.values.requires_grad
+    assert looked.sources.values.requires_grad
