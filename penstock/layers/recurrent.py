@@ -350,7 +350,7 @@ class Recurrent(nn.Module):
         if given.dtype != dtype and not torch.is_autocast_enabled(given.device.type):
             raise ShapeError(
                 f"Recurrent: expected {name} of the weights' type {dtype}, got {given.dtype}. "
-                "Convert it or the layer with .to(...)."
+                f"Convert {name.removeprefix('a ')} or the layer with .to(...)."
             )
 
 
