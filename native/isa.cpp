@@ -2,6 +2,7 @@
 #include "isa.h"
 
 #include "attend.h"
+#include "best.h"
 #include "instructions.h"
 
 #define PENSTOCK_TABLE_(isa) table_##isa
@@ -34,7 +35,7 @@ void run(const Program& program, const Tensors<T>& tensors, int threads) {
 
 template <class T>
 Functions<T> functions() {
-    return {run<T>, pack<T>};
+    return {run<T>, best_symbols<T>, pack<T>};
 }
 
 }  // namespace PENSTOCK_ISA

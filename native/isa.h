@@ -5,9 +5,21 @@
 
 namespace penstock {
 
+// Which symbols a softmax finds most probable; rows are one behind the other.
+template <class T>
+struct BestSymbols {
+    int64_t rows, depth, symbols, number;
+    const T* hidden;  // rows x depth
+    const T* panel;   // the softmax's matrix, packed as one member
+    const T* bias;    // padded to whole tiles with -infinity
+    T* log_p;         // rows x number, the largest first
+    int64_t* found;   // rows x number
+};
+
 template <class T>
 struct Functions {
     void (*run)(const Program&, const Tensors<T>&, int threads);
+    void (*best)(const BestSymbols<T>&, int threads);
     // Members of a panel, unit and depth strides of each, into `out`.
     void (*pack)(const T* const* members, int64_t count, int64_t width, int64_t depth,
                  int64_t by_unit, int64_t by_depth, T* out);

@@ -55,6 +55,13 @@ std::vector<InstructionSet> instruction_sets() {
     return here;
 }
 
+const Table& find(const std::string& isa) {
+    for (const auto& set : instruction_sets()) {
+        if (set.name == isa) return set.table();
+    }
+    throw std::invalid_argument("Machine: this processor does not run " + isa);
+}
+
 using Address = uintptr_t;
 using Addresses = std::vector<Address>;
 using Instructions =
@@ -163,13 +170,6 @@ class Machine {
     const Table& table() const { return table_; }
 
   private:
-    static const Table& find(const std::string& isa) {
-        for (const auto& set : instruction_sets()) {
-            if (set.name == isa) return set.table();
-        }
-        throw std::invalid_argument("Machine: this processor does not run " + isa);
-    }
-
     const Table& table_;
     Program program_;
 };
@@ -231,6 +231,40 @@ class Stepper {
     const bool is_double_;
 };
 
+// Packs the matrix of a softmax, (symbols, depth), for `best_symbols`.
+void pack_symbols(const std::string& isa, Address matrix, int64_t symbols, int64_t depth, Address out,
+                  bool is_double) {
+    auto packing = [&](auto zero, auto function) {
+        using T = decltype(zero);
+        const T* from = reinterpret_cast<const T*>(matrix);
+        nb::gil_scoped_release release;
+        function(&from, 1, symbols, depth, depth, 1, reinterpret_cast<T*>(out));
+    };
+    const Table& table = find(isa);
+    is_double ? packing(0.0, table.of_double.pack) : packing(0.0f, table.of_float.pack);
+}
+
+void best_symbols(const std::string& isa, int64_t rows, int64_t depth, int64_t symbols, int64_t number,
+                  Address hidden, Address panel, Address bias, Address log_p, Address found,
+                  bool is_double, int threads) {
+    auto finding = [&](auto zero, auto function) {
+        using T = decltype(zero);
+        const BestSymbols<T> given{rows,
+                                   depth,
+                                   symbols,
+                                   number,
+                                   reinterpret_cast<const T*>(hidden),
+                                   reinterpret_cast<const T*>(panel),
+                                   reinterpret_cast<const T*>(bias),
+                                   reinterpret_cast<T*>(log_p),
+                                   reinterpret_cast<int64_t*>(found)};
+        nb::gil_scoped_release release;
+        function(given, threads);
+    };
+    const Table& table = find(isa);
+    is_double ? finding(0.0, table.of_double.best) : finding(0.0f, table.of_float.best);
+}
+
 }  // namespace
 }  // namespace penstock
 
@@ -243,6 +277,8 @@ NB_MODULE(_native, m) {
         for (const auto& set : penstock::instruction_sets()) names.emplace_back(set.name);
         return names;
     });
+    m.def("pack_symbols", &penstock::pack_symbols);
+    m.def("best_symbols", &penstock::best_symbols);
     nb::class_<Machine>(m, "Machine")
         .def(nb::init<const std::string&, std::vector<int64_t>, std::vector<int64_t>,
                       std::vector<int64_t>, int64_t, int64_t, bool,

@@ -5,6 +5,14 @@ from collections.abc import Sequence
 def instruction_sets() -> list[str]:
     """Those compiled in that this processor runs, from the widest to the narrowest."""
 
+def pack_symbols(
+    isa: str, matrix: int, symbols: int, depth: int, out: int, is_double: bool
+) -> None:
+    """Copy a softmax's matrix, given by address, to the order in which it is read."""
+
+def best_symbols(isa: str, *arguments: object) -> None:
+    """The most probable symbols of a softmax; tensors are given by address."""
+
 class Machine:
     """A program of :mod:`penstock.engines.assemble`, and the instruction set it runs on."""
 

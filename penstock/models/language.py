@@ -234,6 +234,11 @@ class LanguageModel(nn.Module):
         hidden, state = self(ids[None], state)
         return self.output.log_p(hidden[0]), state
 
+    def best(self, ids: Tensor, state: State, number: int) -> tuple[Tensor, Tensor, State]:
+        """One token on: the best next ones, log-probabilities (B, n) and ids (B, n)."""
+        hidden, state = self(ids[None], state)
+        return *self.output.best(hidden[0], number), state
+
     def select(self, state: State, rows: Tensor) -> State:
         """The state of other rows: rows (N,) index those of a batch, in any order and number."""
         return type(state)(*(_rows(value, rows) for value in state))

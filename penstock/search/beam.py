@@ -12,16 +12,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from penstock.search.choice import chooser, going
+from penstock.search.choice import Best, chooser, going
 from penstock.search.constraints import Constraints
-from penstock.search.continuations import Continuations
+from penstock.search.continuations import Continuations, best_listed
 from penstock.search.coverage import Coverage
 from penstock.search.finished import STOPS, Finished
 from penstock.search.hypothesis import Hypothesis
-from penstock.search.model import Selectable, attention_of, device_of
+from penstock.search.model import Selectable, attention_of, best_of, device_of
 from penstock.search.options import Beam
 from penstock.search.readout import answers
-from penstock.search.rules import Past, ruled
+from penstock.search.rules import Past, concerned, ruled
 from penstock.search.tree import Recorder
 from penstock.search.trellis import Trellis
 
@@ -98,6 +98,7 @@ class _Search:
         self.longest = constraints.longest(options)
         self.rules = constraints.rules(options, least, most, eos_id)
         self.choose = chooser(options, constraints, most, eos_id)
+        self.best = best_of(model) if isinstance(self.choose, Best) else None
         self.keep_history = bool(options.no_repeat or constraints.phrases)
         self.score = options.score()
         ceiling = [self.score.divisor(length + 1) for length in most.tolist()]
@@ -116,28 +117,39 @@ class _Search:
         if groups > 1:
             state = self.model.select(state, beams // groups)
         for step in range(self.longest + 1):
-            log_p, state = self.model.step(symbols, state)
-            rows, kept = self._step(step, here, log_p, state)
+            before = len(symbols)
+            found, log_p, state = self._compare(step, here, symbols, state)
+            rows, kept = self._step(step, here, found, log_p, state)
             if len(rows) == 0:
                 break
             symbols = kept.symbol.flatten()
-            if not _is_identity(rows, len(log_p)):
+            if not _is_identity(rows, before):
                 state = self.model.select(state, rows)
 
-    def _step(
-        self, step: int, here: _Open, log_p: Tensor, state: object
-    ) -> tuple[Tensor, Continuations]:
-        """One step on in place; which rows go on, and with what."""
+    def _compare(
+        self, step: int, here: _Open, symbols: Tensor, state: object
+    ) -> tuple[Continuations, Tensor, object]:
+        """The continuations that are looked at, log-probabilities of their symbols, the state."""
+        groups, shape = self.options.groups, (*here.total.shape, -1)
+        past = Past(here.beams // groups, here.beams % groups, here.history, step)
+        if self.best and step and not concerned(self.rules, past):
+            number = 2 * self.options.width
+            log_p, symbol, state = self.best(symbols, state, number)
+            total = _rounded(here.total, log_p)
+            return *best_listed(total, log_p.view(shape), symbol.view(shape), number), state
+        log_p, state = self.model.step(symbols, state)
         if step == 0:
             self.constraints.check_symbols(log_p.shape[1], self.eos_id)
-        log_p = log_p.view(*here.total.shape, -1)
-        looked = self._looked(state, here)
-        groups = self.options.groups
-        past = Past(here.beams // groups, here.beams % groups, here.history, step)
-        rounded = here.total.to(torch.promote_types(log_p.dtype, torch.float))
-        found = self.choose(rounded, ruled(self.rules, log_p, past), past)
+        log_p = log_p.view(shape)
+        found = self.choose(_rounded(here.total, log_p), ruled(self.rules, log_p, past), past)
         row = torch.arange(len(found.slot), device=self.device)[:, None]
-        symbol_log_p = log_p[row, found.slot, found.symbol].double()
+        return found, log_p[row, found.slot, found.symbol], state
+
+    def _step(
+        self, step: int, here: _Open, found: Continuations, log_p: Tensor, state: object
+    ) -> tuple[Tensor, Continuations]:
+        """One step on in place; which rows go on, and with what."""
+        looked, symbol_log_p = self._looked(state, here), log_p.double()
         total = here.total.gather(1, found.slot) + symbol_log_p
         found = found._replace(total=total.masked_fill(found.total == -torch.inf, -torch.inf))
         ended = self._finish(step, here, found, symbol_log_p)
@@ -148,7 +160,7 @@ class _Search:
         looked = looked if self.keep_attention else None
         self.trellis.add(here.beams, kept.slot, kept.symbol, symbol_log_p.gather(1, keep), looked)
         total = kept.total.masked_fill(kept.symbol == self.eos_id, -torch.inf)
-        return self._go_on(here, kept._replace(total=total), row)
+        return self._go_on(here, kept._replace(total=total))
 
     def _looked(self, state: object, here: _Open) -> Tensor | None:
         """The attention of this step, (R, K, S), where somebody asks for it."""
@@ -174,8 +186,9 @@ class _Search:
             self.finished.add(here.beams, score, step, found.slot, log_p)
         return ended
 
-    def _go_on(self, here: _Open, kept: Continuations, row: Tensor) -> tuple[Tensor, Continuations]:
+    def _go_on(self, here: _Open, kept: Continuations) -> tuple[Tensor, Continuations]:
         """Leave out beams that are done."""
+        row = torch.arange(len(kept.slot), device=self.device)[:, None]
         bound = kept.total.amax(1) / self.ceiling[here.beams // self.options.groups]
         stop, wanted = STOPS[self.options.stop], self.options.wanted
         done = stop(self.finished.score[here.beams], wanted, bound)
@@ -191,6 +204,11 @@ class _Search:
             here.history = torch.cat([here.history, kept.symbol[:, :, None]], 2)
         here.total = kept.total
         return before.flatten(), kept
+
+
+def _rounded(total: Tensor, log_p: Tensor) -> Tensor:
+    """Sums of log-probabilities as they are compared."""
+    return total.to(torch.promote_types(log_p.dtype, torch.float))
 
 
 def _is_identity(rows: Tensor, number: int) -> bool:

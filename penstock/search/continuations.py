@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Continuations", "best"]
+__all__ = ["Continuations", "best", "best_listed"]
 
 BLOCK = 64
 """Symbols whose maximum stands for them in the first round."""
@@ -40,6 +40,20 @@ def best(total: Tensor, log_p: Tensor, number: int) -> Continuations:
     if found.total.isnan().any():  # NaN sorts first, so that none goes unseen
         return _best(_without_nan(total), _without_nan(log_p), number)
     return found
+
+
+def best_listed(
+    total: Tensor, log_p: Tensor, symbol: Tensor, number: int
+) -> tuple[Continuations, Tensor]:
+    """The same where the best symbols of each hypothesis are listed, and their log-probabilities.
+
+    Shapes:
+        total (R, K), log_p and symbol (R, K, n) -> each (R, number)
+    """
+    sums = _without_nan(total[:, :, None] + log_p).flatten(1)
+    found = sums.topk(min(number, sums.shape[1]), 1)
+    slot, chosen = found.indices // log_p.shape[2], symbol.flatten(1).gather(1, found.indices)
+    return Continuations(found.values, slot, chosen), log_p.flatten(1).gather(1, found.indices)
 
 
 def _best(total: Tensor, log_p: Tensor, number: int) -> Continuations:

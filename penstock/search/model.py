@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["NextSymbol", "Selectable", "attention_of", "device_of"]
+__all__ = ["Best", "NextSymbol", "Selectable", "attention_of", "best_of", "device_of"]
+
+
+Best = Callable[[Tensor, Any, int], tuple[Tensor, Tensor, Any]]
+"""Symbols (N,), state, n -> log-probabilities (N, n) and symbols (N, n), best first, and state."""
 
 
 class NextSymbol(Protocol):
@@ -25,6 +30,7 @@ class Selectable(NextSymbol, Protocol):
 
     A model that reads a source may also have ``attention(state)``: how much each source word was
     looked at in the step that gave this state, (N, S), 0 at padding; None when it does not look.
+    One that finds the best symbols faster than all probabilities has ``best``, a :data:`Best`.
     One that is no ``nn.Module`` and takes its symbols elsewhere than on the CPU has a ``device``.
     """
 
@@ -36,6 +42,11 @@ def attention_of(model: NextSymbol, state: Any) -> Tensor | None:
     """How much each source word was looked at in the last step, (N, S), if the model tells."""
     attention = getattr(model, "attention", None)
     return None if attention is None else attention(state)
+
+
+def best_of(model: NextSymbol) -> Best | None:
+    """How a model finds the best symbols, if it has a way of its own."""
+    return getattr(model, "best", None)
 
 
 def device_of(model: NextSymbol) -> torch.device:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-__all__ = ["Forbidden", "Lengths", "Past", "Phrases", "Prefix", "Rule", "ruled"]
+__all__ = ["Forbidden", "Lengths", "Past", "Phrases", "Prefix", "Rule", "concerned", "ruled"]
 
 Phrases = Sequence[Sequence[int]]
 """Runs of symbols, of one sentence."""
@@ -41,13 +41,17 @@ class Rule(Protocol):
         """Write -inf into log_p (R, K, V); ``given`` is what the model said."""
 
 
+def concerned(rules: Sequence[Rule], past: Past) -> list[Rule]:
+    """The rules that can have an effect on this step."""
+    return [rule for rule in rules if rule.concerns(past)]
+
+
 def ruled(rules: Sequence[Rule], log_p: Tensor, past: Past) -> Tensor:
     """The log-probabilities (R, K, V) without what some rule forbids; the rest as it was."""
-    concerned = [rule for rule in rules if rule.concerns(past)]
-    if not concerned:
+    if not concerned(rules, past):
         return log_p
     left = log_p.clone()
-    for rule in concerned:
+    for rule in concerned(rules, past):
         rule.apply(left, log_p, past)
     return left
 

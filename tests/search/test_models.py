@@ -9,7 +9,7 @@ from penstock.counting import Vocabulary, estimate
 from penstock.counting.symbols import Symbols
 from penstock.models.language import LanguageModel
 from penstock.models.window import WindowModel
-from penstock.search import Ensemble, Renumbered
+from penstock.search import Beam, Constraints, Ensemble, Renumbered, beam_search
 
 SIZES = {"embedding_size": 4, "hidden_size": 5}
 
@@ -58,3 +58,24 @@ def test_no_rows():
     model = MODELS["lstm"]().eval()
     state = model.select(model.start(2), torch.tensor([], dtype=torch.long))
     assert [value.shape for value in state] == [(1, 0, 5)] * 2
+
+
+@pytest.mark.parametrize("name", ["lstm", "window"])
+@pytest.mark.parametrize(
+    "options",
+    [Beam(1, max_length=9), Beam(3, 3, max_length=9, min_length=3), Beam(9, 4, max_length=5)],
+    ids=["greedy", "three", "nearly all"],
+)
+@torch.no_grad()
+def test_a_model_that_finds_its_best_gives_what_all_its_probabilities_give(name, options):
+    model = MODELS[name]().double().eval()
+    answers = [
+        beam_search(each, 4, options, start_id=1, eos_id=0, constraints=Constraints(forbidden=(3,)))
+        if options.size == 9
+        else beam_search(each, 4, options, start_id=1, eos_id=0)
+        for each in (model, Ensemble([model]))  # the second has no way of its own
+    ]
+    for several in zip(*answers, strict=True):
+        (found, expected) = ([h.ids for h in one] for one in several)
+        assert found == expected
+        assert [h.log_p for h in several[0]] == pytest.approx([h.log_p for h in several[1]])

@@ -49,6 +49,14 @@ class Output(nn.Module):
     def log_p(self, h: Tensor) -> Tensor:
         """Log-probabilities that sum to one: h (..., hidden_size) -> (..., V)."""
 
+    def best(self, h: Tensor, number: int) -> tuple[Tensor, Tensor]:
+        """The largest log-probabilities and their symbols, best first: (N, hidden_size) -> (N, n).
+
+        n is ``number``, or V where there are fewer.
+        """
+        found = self.log_p(h).topk(min(number, self.vocab_size))
+        return found.values, found.indices
+
     @abstractmethod
     def losses(self, h: Tensor, targets: Tensor) -> Tensor:
         """-log p of each target in nats, exact (lecture 002, equation 7).

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from penstock.engines.best import BestSymbols
 from penstock.errors import ConfigError
 from penstock.layers.output.base import Output, uniform_start
 
@@ -153,6 +154,7 @@ class Softmax(Output):
         self._tied = (tied,)  # a tuple, so that the embedding's weights are not listed twice
         self.weight = None if tied else nn.Parameter(torch.empty(vocab_size, self.width))
         self.bias = nn.Parameter(torch.zeros(vocab_size))
+        self._best: BestSymbols | None = None
         if self.weight is not None:
             uniform_start(self.weight)
 
@@ -170,6 +172,15 @@ class Softmax(Output):
     def log_p(self, h: Tensor) -> Tensor:
         """See :meth:`Output.log_p`."""
         return torch.log_softmax(self(h), -1)
+
+    def best(self, h: Tensor, number: int) -> tuple[Tensor, Tensor]:
+        """See :meth:`Output.best`; without a gradient no logits are written to memory."""
+        matrix = self.matrix
+        if torch.is_grad_enabled() or not BestSymbols.takes(h, matrix):
+            return super().best(h, number)
+        if self._best is None or not self._best.is_of(matrix, self.bias):
+            self._best = BestSymbols(matrix, self.bias)
+        return self._best(self.projected(h), number)
 
     def losses(self, h: Tensor, targets: Tensor) -> Tensor:
         """See :meth:`Output.losses`; no logits are kept for the gradient."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from penstock.layers.state import State
+from penstock.models.translator.decoder import Decoded
 from penstock.models.translator.source import Source
 
 if TYPE_CHECKING:
@@ -47,10 +48,20 @@ class Given:
 
     def step(self, ids: Tensor, state: Translating) -> tuple[Tensor, Translating]:
         """One word on: ids (N,) -> log-probabilities of the next (N, V) and the state."""
+        decoded, after = self._decoded(ids, state)
+        return self.model.log_p(decoded, state.source), after
+
+    def best(
+        self, ids: Tensor, state: Translating, number: int
+    ) -> tuple[Tensor, Tensor, Translating]:
+        """One word on: the best next words, log-probabilities (N, n) and ids (N, n)."""
+        decoded, after = self._decoded(ids, state)
+        return *self.model.best(decoded, state.source, number), after
+
+    def _decoded(self, ids: Tensor, state: Translating) -> tuple[Decoded, Translating]:
         decoded = self.model.decoder.step(state.source, ids, state.state)
         alignment = None if decoded.alignment is None else decoded.alignment[0]
-        log_p = self.model.log_p(decoded, state.source)
-        return log_p, replace(state, state=decoded.state, alignment=alignment)
+        return decoded, replace(state, state=decoded.state, alignment=alignment)
 
     def select(self, state: Translating, rows: Tensor) -> Translating:
         """The state of some rows, (N',); a row may come more than once."""

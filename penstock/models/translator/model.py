@@ -209,6 +209,13 @@ class Translator(nn.Module):
         assert decoded.alignment is not None
         return self.pointer.log_p(log_p, hidden, decoded.alignment[0], source.ids)
 
+    def best(self, decoded: Decoded, source: Source, number: int) -> tuple[Tensor, Tensor]:
+        """The largest of :meth:`log_p` and their words, best first: (N, n) and (N, n)."""
+        if self.pointer is None:
+            return self.output.best(self.readout(decoded)[0], number)
+        found = self.log_p(decoded, source).topk(min(number, self.target_size))
+        return found.values, found.indices
+
     def given(self, source: Tensor, lengths: Tensor) -> Given:
         """The model of the translations of a batch of sources, for search."""
         return Given(self, self.encode(source, lengths))
