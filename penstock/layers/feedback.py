@@ -121,6 +121,7 @@ def _lstm(j: int, below: str, feedback: str) -> list[Line]:
     return [
         _unit_gate("i", j, below, "input gate {}"),
         _unit_gate("f", j, below, "forget gate {}"),
+        (f"b_f{j}: H = 1.0", "open at the start"),
         _unit_gate("o", j, below, "output gate {}"),
         (f"n_{j} = tanh(W_{j} @ {below} + {feedback} + b_{j})", f"new memory {j}"),
         (f"c_{j} = f_{j} * c_{j}[t-1] + i_{j} * n_{j}", f"cell {j}"),

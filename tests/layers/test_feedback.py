@@ -204,3 +204,9 @@ def test_trace_shows_the_global_gates(unit):
 def test_mistakes(unit, layers, message):
     with pytest.raises(ConfigError, match=message):
         feedback_equations(unit, layers)
+
+
+def test_forget_gates_begin_open_as_in_a_stack_of_lstms():
+    layer = gated_feedback("lstm", D, H, 2)
+    for number in (1, 2):
+        assert layer.weights()[f"b_f{number}"].eq(1).all()
