@@ -5,7 +5,16 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("cost", "layers", "memory", "ngram", "outputs", "output_perplexity", "translation")
+NAMES = (
+    "cost",
+    "decoding",
+    "layers",
+    "memory",
+    "ngram",
+    "outputs",
+    "output_perplexity",
+    "translation",
+)
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in NAMES:

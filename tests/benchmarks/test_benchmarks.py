@@ -6,8 +6,9 @@ import torch
 
 from benchmarks import cost, translation
 from benchmarks.layers import inputs, training
+from benchmarks.plain_translator import Plain
 from penstock.layers.recurrent import Recurrent
-from penstock.models.translator import Translator
+from penstock.search import Beam, beam_search
 
 
 def test_shares_of_a_training_step():
@@ -34,12 +35,26 @@ def test_layers_train():
     assert layer.stack[0].flat.grad.any()
 
 
-def test_translators_learn_and_search():
-    batch = translation.made_batch(20, 3)
-    ours = Translator(20, 20, "gru", embedding_size=4, hidden_size=5)
-    plain = translation.Plain(20, 4, 5)
-    for model in (ours, plain):
+def test_translators_compute_the_same():
+    torch.manual_seed(1)
+    ours = translation.translator(20, 4, 5)
+    pair, batch = (ours, Plain.of(ours)), translation.made_batch(20, 3)
+    losses = [translation.loss(model, batch) for model in pair]
+    torch.testing.assert_close(*losses)
+    for model in pair:
         translation.training(model, batch)()
         assert any(weight.grad is not None for weight in model.parameters())
         translation.decoding(model.eval(), batch, 2)()
-    assert plain.translate(*batch[:2], 2).shape == (3, translation.STEPS)
+
+
+@torch.no_grad()
+def test_plain_search_finds_what_ours_finds():
+    torch.manual_seed(1)
+    ours = translation.translator(50, 4, 5).eval()
+    for words in (ours.encoder.words, ours.decoder.words, ours.output):
+        next(words.parameters()).mul_(9)  # sentences differ
+    source, lengths = translation.made_batch(50, 8)[:2]
+    found = beam_search(ours.given(source, lengths), 8, Beam(1, max_length=9), start_id=0, eos_id=0)
+    plain = Plain.of(ours).translate(source, lengths, 1, most=9, start=0, end=0)
+    assert [several[0].ids for several in found] == plain
+    assert len(set(map(tuple, plain))) > 1
