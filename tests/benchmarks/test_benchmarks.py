@@ -51,8 +51,8 @@ def test_translators_compute_the_same():
 def test_plain_search_finds_what_ours_finds():
     torch.manual_seed(1)
     ours = translation.translator(50, 4, 5).eval()
-    for words in (ours.encoder.words, ours.decoder.words, ours.output):
-        next(words.parameters()).mul_(9)  # sentences differ
+    for words in (ours.encoder.words, ours.decoder.words, ours.bridge, ours.output):
+        next(words.parameters()).mul_(40)  # sentences differ
     source, lengths = translation.made_batch(50, 8)[:2]
     found = beam_search(ours.given(source, lengths), 8, Beam(1, max_length=9), start_id=0, eos_id=0)
     plain = Plain.of(ours).translate(source, lengths, 1, most=9, start=0, end=0)
