@@ -14,7 +14,7 @@ import typer
 
 from penstock.cli.compare_translators import Contest, print_table, sizes_of_beams
 from penstock.cli.counted import tokeniser_file
-from penstock.cli.measure import Watch, tokenised
+from penstock.cli.measure import tokenised
 from penstock.cli.options import (
     FileList,
     Json,
@@ -27,6 +27,7 @@ from penstock.cli.options import (
 from penstock.cli.scorers import Adaption, Counted, Network, open_model
 from penstock.cli.translators import is_translator
 from penstock.errors import ConfigError
+from penstock.training.watch import Watch
 
 if TYPE_CHECKING:
     from penstock.metrics.comparison import Candidate

@@ -10,8 +10,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from penstock.cli.measure import Watch
 from penstock.errors import ConfigError
+from penstock.training.watch import Watch
 
 if TYPE_CHECKING:
     from penstock.metrics import Metric, Translated

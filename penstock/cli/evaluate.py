@@ -11,7 +11,7 @@ import numpy as np
 import typer
 
 from penstock.cli import log_linear
-from penstock.cli.measure import Watch, measure, tokenised
+from penstock.cli.measure import measure, tokenised
 from penstock.cli.options import (
     FileList,
     Json,
@@ -27,6 +27,7 @@ from penstock.cli.search_options import SearchOptions
 from penstock.cli.translators import evaluate_translators, is_translator
 from penstock.counting.mixture import em_weights
 from penstock.errors import ConfigError, unknown
+from penstock.training.watch import Watch
 
 if TYPE_CHECKING:
     from penstock.metrics import Perplexity

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ from typing import Annotated
 import typer
 
 from penstock.cli.options import Threads, use_threads
+from penstock.cli.stdin import StdinLines
 from penstock.errors import ConfigError, DataError
 
 __all__ = ["app"]
@@ -127,7 +127,7 @@ def _sentences(source: Path | None, lines: str) -> list[str]:
     from penstock.text import read_lines
 
     wanted = _numbers(lines) if lines else list(range(1, SHOWN + 1))
-    text = read_lines(source) if source else _stdin()
+    text = read_lines(source) if source else StdinLines()
     found = dict(enumerate(islice(text, max(wanted)), start=1))
     if lines and max(wanted) > len(found):
         raise DataError(f"inspect: expected line {max(wanted)}, got {len(found)} lines.")
@@ -135,12 +135,6 @@ def _sentences(source: Path | None, lines: str) -> list[str]:
     if not sentences:
         raise DataError("inspect: expected a sentence, got empty lines only.")
     return sentences
-
-
-def _stdin() -> Iterator[str]:
-    """The lines of standard input, cut at ``\\n`` only."""
-    for line in sys.stdin.buffer:
-        yield line.decode(errors="replace").removesuffix("\n").removesuffix("\r")
 
 
 def _numbers(lines: str) -> list[int]:

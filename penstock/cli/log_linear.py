@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from penstock.cli.counted import Counted
-from penstock.cli.measure import Measured, Watch, tokenised
+from penstock.cli.measure import Measured, tokenised
 from penstock.cli.scorers import Adaption, Advance, Array, Network
 from penstock.counting.log_linear import Pieces, log_linear_log_p, log_linear_weights
 from penstock.errors import ConfigError
+from penstock.training.watch import Watch
 
 __all__ = ["NAME", "fit", "measure"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from penstock.cli.scorers import Adaption, Array, Counted, Network
+from penstock.training.watch import Watch
 
 if TYPE_CHECKING:
     from penstock.metrics import Perplexity
-    from penstock.text import Corpus, Progress, Tokeniser
+    from penstock.text import Corpus, Tokeniser
 
-__all__ = ["Measured", "Watch", "measure", "tokenised"]
-
-Watch = Callable[[str], AbstractContextManager["Progress"]]
+__all__ = ["Measured", "measure", "tokenised"]
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,19 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from penstock.errors import ConfigError
+
 __all__ = [
     "LARGEST",
     "FileList",
     "Json",
+    "Out",
     "Quiet",
+    "RecipeName",
     "Sentences",
     "Tests",
     "Threads",
+    "folder_for",
     "print_json",
     "use_threads",
     "with_settings",
@@ -33,7 +38,9 @@ FileList = Annotated[
     typer.Option(metavar="FILE", help="text file, plain, .gz or .xz; repeatable"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object for programs")]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="folder for the model [runs/RECIPE]")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
+RecipeName = Annotated[str, typer.Option(metavar="NAME", help="settings by name, or a .toml file")]
 Sentences = Annotated[bool, typer.Option("--sentences", help="every line stands alone")]
 Tests = Annotated[
     list[Path],
@@ -79,6 +86,17 @@ def with_settings(kind: type) -> Callable[[Callable[..., Any]], Callable[..., An
         return wrapped
 
     return decorate
+
+
+def folder_for(kind: str, out: Path | None, recipe: str) -> Path:
+    """The folder that ``train KIND`` leaves its model in.
+
+    Raises:
+        ConfigError: neither a folder nor a recipe is named.
+    """
+    if out is None and not recipe:
+        raise ConfigError(f"train {kind}: expected --out DIR, the folder for the model.")
+    return out or Path("runs") / Path(recipe).stem
 
 
 def use_threads(threads: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,8 +11,8 @@ import typer
 
 from penstock.cli.options import Json, Threads, print_json, use_threads
 from penstock.cli.scorers import Counted, Model, open_model
+from penstock.cli.stdin import StdinLines
 from penstock.cli.translators import is_translator, score_pairs
-from penstock.errors import DataError
 
 if TYPE_CHECKING:
     from penstock.models.language import LanguageModel
@@ -39,12 +38,13 @@ def score(
     A translator reads source, tab, translation, and tells what the translation costs.
     """
     use_threads(threads)
+    lines = StdinLines(strict=True)
     if is_translator(folder):
-        score_pairs(folder, _lines(), partial(_show, by_token=by_token, as_json=as_json))
+        score_pairs(folder, lines, partial(_show, by_token=by_token, as_json=as_json))
         return
     opened = open_model(folder)
     tokeniser, names = opened.tokeniser, opened.tokeniser.tokens
-    for batch in _batches(tokeniser, _lines()):
+    for batch in _batches(tokeniser, lines):
         rows = [ids for _, ids in batch]
         if isinstance(opened, Counted):
             scores = _counted(opened, rows)
@@ -53,16 +53,6 @@ def score(
         for (line, ids), log_ps in zip(batch, scores, strict=True):
             tokens = [(names[symbol], log_p) for symbol, log_p in zip(ids, log_ps, strict=True)]
             _show(line, tokens, by_token, as_json)
-
-
-def _lines() -> Iterator[str]:
-    """The lines of stdin, read as any text file is."""
-    for number, line in enumerate(sys.stdin.buffer, 1):
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(f"stdin:{number}: expected UTF-8 ({error.reason}).") from None
-        yield text.removesuffix("\n").removesuffix("\r")
 
 
 def _batches(tokeniser: Tokeniser, lines: Iterable[str]) -> Iterator[list[tuple[str, list[int]]]]:

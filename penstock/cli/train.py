@@ -12,8 +12,11 @@ from penstock.cli import ngram, train_translate
 from penstock.cli.options import (
     FileList,
     Json,
+    Out,
     Quiet,
+    RecipeName,
     Threads,
+    folder_for,
     print_json,
     use_threads,
     with_settings,
@@ -43,12 +46,8 @@ def language_model(
     train: FileList = None,
     valid: FileList = None,
     test: FileList = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="folder for the model [runs/RECIPE]")
-    ] = None,
-    recipe: Annotated[
-        str, typer.Option(metavar="NAME", help="settings by name, or a .toml file")
-    ] = "",
+    out: Out = None,
+    recipe: RecipeName = "",
     cell_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="a cell's equations, instead of --cell")
     ] = None,
@@ -74,9 +73,7 @@ def language_model(
         named[part] = named[part] or [find_data(file) for file in files]
     if missing := [f"--{part} FILE" for part in ("train", "valid") if not named[part]]:
         raise ConfigError(f"train lm: expected {' and '.join(missing)}.")
-    folder = out or (Path("runs") / Path(recipe).stem if recipe else None)
-    if folder is None:
-        raise ConfigError("train lm: expected --out DIR, the folder for the model.")
+    folder = folder_for("lm", out, recipe)
     watch = partial(bar, quiet=quiet)
     run = train_language(Texts(**named), settings, folder, progress(quiet=quiet), watch)
     report = write_report(folder, gather(run))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from penstock.cli.options import (
     FileList,
     Json,
+    Out,
     Quiet,
+    RecipeName,
     Threads,
+    folder_for,
     print_json,
     use_threads,
     with_settings,
@@ -41,12 +41,8 @@ def translate(
     test_tgt: TargetFiles = None,
     fields: Fields = "",
     links: FileList = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="folder for the model [runs/RECIPE]")
-    ] = None,
-    recipe: Annotated[
-        str, typer.Option(metavar="NAME", help="settings by name, or a .toml file")
-    ] = "",
+    out: Out = None,
+    recipe: RecipeName = "",
     threads: Threads = 0,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -68,9 +64,7 @@ def translate(
         "test": pair_files(test_src, test_tgt, fields),
     }
     pairs = _with_recipe(named, book)
-    folder = out or (Path("runs") / Path(recipe).stem if recipe else None)
-    if folder is None:
-        raise ConfigError("train translate: expected --out DIR, the folder for the model.")
+    folder = folder_for("translate", out, recipe)
     texts = PairTexts(pairs["train"], pairs["valid"], pairs.get("test"), links or ())
     watch = partial(bar, quiet=quiet)
     run = train_translator(texts, settings, folder, progress(quiet=quiet), watch)

@@ -11,6 +11,7 @@ import typer
 
 from penstock.cli.options import Json, Quiet, Threads, print_json, use_threads, with_settings
 from penstock.cli.search_options import SearchOptions
+from penstock.cli.stdin import StdinLines
 from penstock.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def translate(
             f"translate: expected a translator with attention for --alignments, got {models[0]}."
         )
     window = 1 if sys.stdin.isatty() else window
-    lines = _Lines()
+    lines = StdinLines()
     with counter("translated", quiet=quiet or sys.stdin.isatty()) as told:
         found = translations(
             systems,
@@ -77,22 +78,6 @@ def translate(
     if lines.damaged:
         shown = ", ".join(map(str, lines.damaged[:5])) + ", ..." * (len(lines.damaged) > 5)
         print(f"penstock: not UTF-8, read as well as could be: stdin:{shown}", file=sys.stderr)
-
-
-class _Lines:
-    """The lines of stdin, cut at ``\\n`` only; what is not UTF-8 is replaced and remembered."""
-
-    def __init__(self) -> None:
-        self.damaged: list[int] = []
-
-    def __iter__(self) -> Iterator[str]:
-        for number, raw in enumerate(sys.stdin.buffer, 1):
-            line = raw.removesuffix(b"\n").removesuffix(b"\r")
-            try:
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError:
-                self.damaged.append(number)
-                yield line.decode(errors="replace")
 
 
 def numbers(name: str, text: str, count: int) -> list[float] | None:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from penstock.cli.measure import Watch
 from penstock.cli.options import print_json
 from penstock.errors import ConfigError, DataError
+from penstock.training.watch import Watch
 
 if TYPE_CHECKING:
     from penstock.search import Beam

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
-from penstock.errors import ConfigError
+import torch
+from torch import nn
 
-__all__ = ["check_memory", "machine_memory"]
+from penstock.errors import ConfigError
+from penstock.training.cell_settings import CellSettings
+
+__all__ = ["check_memory", "check_sizes", "machine_memory"]
 
 BYTES = 16
 """Least memory a weight costs in training: weight and gradient in float32, and both the optimiser's
@@ -26,6 +31,27 @@ def machine_memory() -> int | None:
         except (OSError, ValueError):
             continue  # no such limit, or "max"
     return min(limits)
+
+
+def check_sizes(settings: CellSettings, vocab_size: int, build: Callable[[], nn.Module]) -> None:
+    """Refuse sizes that cannot work together, or in this machine's memory, and write nothing.
+
+    Args:
+        build: makes the model of these settings; it is called where weights take no memory.
+
+    Raises:
+        ConfigError: naming the sizes, or the memory that the model would take.
+    """
+    owner = type(settings).__name__
+    try:
+        with torch.device("meta"):
+            model = build()
+    except (RuntimeError, TypeError) as error:  # a number of weights beyond 64 bits
+        raise ConfigError(
+            f"{owner}: expected smaller sizes, got hidden={settings.hidden}, "
+            f"vocab_size={vocab_size}."
+        ) from error
+    check_memory(owner, sum(weight.numel() for weight in model.parameters()))
 
 
 def check_memory(owner: str, weights: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,15 +29,13 @@ from penstock.training.language import (
     token_counts,
 )
 from penstock.training.loop import fit
-from penstock.training.memory import check_memory
+from penstock.training.memory import check_sizes
 from penstock.training.progress import Progress
 from penstock.training.randomness import seed_everything
 from penstock.training.state import Summary
+from penstock.training.watch import Watch, unwatched
 
-__all__ = ["LanguageRun", "Texts", "Watch", "perplexity", "train_language", "unwatched"]
-
-Watch = Callable[[str], AbstractContextManager[text.Progress]]
-"""Told what long work begins, gives a function to be told how much is done, and of how much."""
+__all__ = ["LanguageRun", "Texts", "perplexity", "train_language"]
 
 
 @dataclass(frozen=True)
@@ -170,20 +167,8 @@ def perplexity(
     return cost(corpus, nats, "sentence" if alone else ", ".join(["text", *map(str, adapted)]))
 
 
-def unwatched(title: str) -> AbstractContextManager[text.Progress]:
-    """Told of long work, says nothing."""
-    return nullcontext(lambda done, total: None)
-
-
 def _check_sizes(settings: LanguageSettings, vocab_size: int) -> None:
-    """Refuse sizes that cannot work together, or in this machine's memory, and write nothing."""
-    sizes = f"hidden={settings.hidden}, vocab_size={vocab_size}"
-    try:
-        with torch.device("meta"):
-            model = build_model(settings, vocab_size)
-    except (RuntimeError, TypeError) as error:  # a number of weights beyond 64 bits
-        raise ConfigError(f"LanguageSettings: expected smaller sizes, got {sizes}.") from error
-    check_memory("LanguageSettings", sum(weight.numel() for weight in model.parameters()))
+    check_sizes(settings, vocab_size, lambda: build_model(settings, vocab_size))
 
 
 def _tokeniser(texts: Texts, settings: LanguageSettings, folder: Path, watch: Watch) -> Tokeniser:

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from penstock.errors import ConfigError
 from penstock.models import store
 from penstock.models.translator import Translator
 from penstock.search import Beam
@@ -21,11 +20,10 @@ from penstock.training.card import write_results
 from penstock.training.gradients import equation_gradients
 from penstock.training.links import read_links
 from penstock.training.loop import fit
-from penstock.training.memory import check_memory
+from penstock.training.memory import check_sizes
 from penstock.training.pair_texts import PairTexts
 from penstock.training.progress import Progress
 from penstock.training.randomness import seed_everything
-from penstock.training.run import Watch, unwatched
 from penstock.training.state import Summary
 from penstock.training.translation import build_model
 from penstock.training.translation_settings import TranslationSettings
@@ -33,6 +31,7 @@ from penstock.training.translation_task import TranslationTask
 from penstock.training.translator_folder import SIDES, TOKENISERS, System
 from penstock.training.translator_scores import TranslationScores, bleu_of, evaluate_pairs
 from penstock.training.vectors import begin_with_vectors
+from penstock.training.watch import Watch, unwatched
 
 __all__ = ["TranslatorRun", "train_translator"]
 
@@ -135,20 +134,12 @@ def _trained(
     summary = fit(task, model, settings, folder, gradients=gradients, progress=shown)
     if distributed.rank() == 0:
         store.save_weights(folder, model)
-    return System(folder, model.eval(), source, target, {}), summary
+    model.eval()
+    return system, summary
 
 
 def _check_sizes(settings: TranslationSettings, vocab_size: int) -> None:
-    """Refuse sizes that cannot work together, or in this machine's memory, and write nothing."""
-    try:
-        with torch.device("meta"):
-            model = build_model(settings, vocab_size, vocab_size)
-    except (RuntimeError, TypeError) as error:  # a number of weights beyond 64 bits
-        raise ConfigError(
-            f"TranslationSettings: expected smaller sizes, got hidden={settings.hidden}, "
-            f"vocab_size={vocab_size}."
-        ) from error
-    check_memory("TranslationSettings", sum(weight.numel() for weight in model.parameters()))
+    check_sizes(settings, vocab_size, lambda: build_model(settings, vocab_size, vocab_size))
 
 
 def _tokenisers(

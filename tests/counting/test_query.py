@@ -6,10 +6,9 @@ from itertools import islice
 
 import numpy as np
 import pytest
-import torch
 
 from penstock.counting import query
-from penstock.counting.symbols import Mixture, Symbols
+from penstock.counting.symbols import Symbols
 from penstock.counting.table import Table, pair
 from penstock.errors import ConfigError, ShapeError
 from penstock.search import Sampling, generate
@@ -102,17 +101,6 @@ def test_search_takes_it_as_it_takes_a_network(model):
         last = int(model.distribution(state)[0].argmax())
         expected.append(last)
     assert ids == expected
-
-
-def test_mixtures_of_symbols(model):
-    one, ids = Symbols(model), torch.tensor([2, 3])
-    alone, _ = one.step(ids, one.start(2))
-    for logs in (False, True):
-        mixed = Mixture([one, one], [0.5, 0.5], logs=logs)
-        log_p, _ = mixed.step(ids, mixed.start(2))
-        torch.testing.assert_close(log_p, alone, rtol=1e-4, atol=1e-5)
-    with pytest.raises(ConfigError, match="their sum 1, got weights="):
-        Mixture([one, one], [0.5, 0.6])
 
 
 def test_the_table_finds_what_is_there_and_nothing_else():

@@ -7,6 +7,7 @@ import torch
 
 from penstock.counting import Vocabulary, estimate
 from penstock.counting.symbols import Symbols
+from penstock.errors import ConfigError
 from penstock.models.language import LanguageModel
 from penstock.models.window import WindowModel
 from penstock.search import Beam, Constraints, Ensemble, Renumbered, beam_search
@@ -51,6 +52,20 @@ def test_rows_go_on_as_they_would_have(name):
         again, _ = model.step(ids[rows], model.select(after, rows))
         assert torch.allclose(model.step(ids[rows], state)[0], again, atol=1e-6)
         rows, ids = torch.tensor([4, 1, 1]), ids[rows]
+
+
+@pytest.mark.parametrize("mixture", ["linear", "log-linear"])
+def test_a_model_mixed_with_itself_is_itself(mixture):
+    one, ids = counted(), torch.tensor([2, 3])
+    alone, _ = one.step(ids, one.start(2))
+    mixed = Ensemble([one, one], [0.5, 0.5], mixture=mixture)
+    log_p, _ = mixed.step(ids, mixed.start(2))
+    torch.testing.assert_close(log_p, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_shares_of_a_linear_mixture_are_one_whole():
+    with pytest.raises(ConfigError, match="their sum 1, got weights="):
+        Ensemble([counted(), counted()], [0.5, 0.6], mixture="linear")
 
 
 @torch.no_grad()
