@@ -18,7 +18,7 @@ from penstock.errors import DataError
 if TYPE_CHECKING:
     from penstock.cli.scorers import Adaption, Advance
     from penstock.counting import NGramModel, Vocabulary
-    from penstock.search.sample import NextSymbol
+    from penstock.search import Selectable
     from penstock.text import Tokeniser
 
 __all__ = ["Counted", "open_counted", "spelt", "tokeniser_file", "words_tokeniser"]
@@ -40,7 +40,7 @@ class Counted:
     tokeniser: Tokeniser = field(repr=False)
     places: Array = field(repr=False)
 
-    def symbols(self) -> NextSymbol:
+    def symbols(self) -> Selectable:
         """It, for search."""
         from penstock.counting.symbols import Symbols
 

@@ -23,7 +23,6 @@ from penstock.cli.options import (
 )
 from penstock.cli.pairs import SourceFiles, TargetFiles, pair_files
 from penstock.cli.scorers import Adaption, Network, check_same_tokens, open_model
-from penstock.cli.search_options import SearchOptions
 from penstock.cli.translators import evaluate_translators, is_translator
 from penstock.counting.mixture import em_weights
 from penstock.errors import ConfigError, unknown
@@ -72,6 +71,7 @@ def evaluate(
 ) -> None:
     """Perplexity of a text, or BLEU of translations, with its definition."""
     from penstock.cli.bar import bar
+    from penstock.search import Beam
     from penstock.training.evaluate import Cache, Dynamic
 
     use_threads(threads)
@@ -80,7 +80,7 @@ def evaluate(
         evaluate_translators(
             models,
             pair_files(src, tgt),
-            SearchOptions(beam=beam).options(),
+            Beam(beam),
             bleu=bleu,
             resamples=resamples,
             watch=watch,

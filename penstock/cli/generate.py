@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,6 @@ import typer
 
 from penstock.cli.options import LARGEST, Json, Threads, print_json, use_threads
 from penstock.cli.scorers import Model, open_model
-from penstock.errors import ConfigError
 
 if TYPE_CHECKING:
     from penstock.text import Tokeniser
@@ -38,10 +36,6 @@ def generate(
     from penstock.search import generate as symbols
 
     use_threads(threads)
-    if (temperature > 0 and not 1e-4 <= temperature <= 1e4) or math.isnan(temperature):
-        raise ConfigError(
-            f"generate: expected temperature 0, or from 0.0001 to 10000, got {temperature}."
-        )
     sampling = Sampling(0.0 if greedy else temperature, top_k, top_p)
     opened = open_model(folder)
     tokeniser, model = opened.tokeniser, opened.symbols()

@@ -15,7 +15,7 @@ from penstock.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from penstock.models.language import LanguageModel
-    from penstock.search.sample import NextSymbol
+    from penstock.search import Selectable
     from penstock.text import Tokeniser
     from penstock.training.evaluate import Cache, Dynamic
 
@@ -57,7 +57,7 @@ class Network:
     model: LanguageModel
     tokeniser: Tokeniser
 
-    def symbols(self) -> NextSymbol:
+    def symbols(self) -> Selectable:
         """It, for search."""
         return self.model
 

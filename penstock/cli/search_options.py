@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from penstock.errors import ConfigError
+from penstock.training.recipe import settings_from
 from penstock.training.settings import option
 
 if TYPE_CHECKING:
-    from penstock.search import Beam
+    from penstock.search import Beam, Draws, Risk
 
-__all__ = ["SearchOptions"]
+__all__ = ["SearchOptions", "search_options"]
+
+OF_BEAMS = ("beam", "normalise", "alpha", "coverage", "stop", "no_repeat", "groups", "diversity")
+OF_SAMPLES = ("temperature", "top_k", "top_p", "seed")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions:
-    """How translations are searched; see :class:`penstock.search.Beam`."""
+    """How translations are found; see :class:`penstock.search.Beam`, ``Sampling`` and ``Risk``."""
 
     beam: int = option(5, "hypotheses kept of each sentence; 1 is greedy")
     nbest: int = option(1, "translations answered of each sentence")
@@ -30,14 +36,78 @@ class SearchOptions:
     no_repeat: int = option(0, "no so many tokens come twice (0: they may)")
     groups: int = option(1, "groups of a diverse beam")
     diversity: float = option(0.5, "what a token costs that an earlier group took")
+    sample: bool = option(False, "draw translations by chance instead of searching")
+    temperature: float = option(1.0, "of samples: below 1 plainer, above 1 wilder, 0 the likeliest")
+    top_k: int = option(0, "of samples: only among the k likeliest tokens (0: all)")
+    top_p: float = option(1.0, "of samples: only among the likeliest tokens up to p")
+    seed: int = option(1, "of samples: start of the random numbers")
+    mbr: int = option(
+        0, "candidates, or samples, among which minimum Bayes risk chooses (0: the likeliest wins)"
+    )
+    utility: str = option("chrf", "what minimum Bayes risk expects most of: bleu, chrf")
+    lm_weight: float = option(0.3, "weight of the language model")
 
-    def options(self) -> Beam:
-        """For a search.
+    def options(self) -> Beam | Draws:
+        """For a search, or for samples.
 
         Raises:
             ConfigError: options that cannot be.
         """
-        from penstock.search import Beam
+        from penstock.search import Beam, Draws, Sampling
 
-        named = asdict(self)
-        return Beam(named.pop("beam"), named.pop("nbest"), **named)
+        nbest, lengths = self.mbr or self.nbest, (self.max_length, self.min_length)
+        if self.sample:
+            sampling = Sampling(self.temperature, self.top_k, self.top_p)
+            return Draws(nbest, sampling, self.seed, *lengths)
+        own = {name: getattr(self, name) for name in OF_BEAMS if name != "beam"}
+        return Beam(self.beam, nbest, *lengths, **own)
+
+    def risk(self) -> Risk | None:
+        """Which of the candidates are answered, if it is not the likeliest.
+
+        Raises:
+            ConfigError: options that cannot be.
+        """
+        from penstock.search import Risk
+
+        return Risk(self.utility, self.nbest) if self.mbr else None
+
+
+def search_options(given: Mapping[str, Any], *, fused: bool) -> SearchOptions:
+    """The settings the user gave, with the others as they are.
+
+    Args:
+        fused: whether a language model is named.
+
+    Raises:
+        ConfigError: one has no effect beside the others, or they cannot be together.
+    """
+    chosen: SearchOptions = settings_from(SearchOptions, given)
+    if faults := list(_faults(chosen, given, fused)):
+        raise ConfigError(f"translate: {' '.join(faults)}")
+    return chosen
+
+
+def _faults(chosen: SearchOptions, given: Iterable[str], fused: bool) -> Iterator[str]:
+    beams, samples = ([name for name in given if name in own] for own in (OF_BEAMS, OF_SAMPLES))
+    if chosen.sample and beams:
+        yield f"expected {_flags(beams)} without --sample: samples are not searched for."
+    if samples and not chosen.sample:
+        yield f"expected --sample with {_flags(samples)}."
+    if chosen.mbr < 0:
+        yield f"expected --mbr of 0 or more, got {chosen.mbr}."
+    if "utility" in given and not chosen.mbr:
+        yield "expected --mbr N with --utility, the number of candidates."
+    if chosen.mbr and chosen.nbest > chosen.mbr:
+        yield f"expected --nbest of at most --mbr {chosen.mbr}, got {chosen.nbest}."
+    if chosen.mbr > chosen.beam and not chosen.sample:
+        yield (
+            f"expected --beam of at least --mbr {chosen.mbr}, got {chosen.beam}. Give a larger "
+            "beam, or --sample."
+        )
+    if "lm_weight" in given and not fused:
+        yield "expected --lm MODEL with --lm-weight."
+
+
+def _flags(names: Iterable[str]) -> str:
+    return ", ".join("--" + name.replace("_", "-") for name in names)

@@ -2,6 +2,7 @@
 
 from penstock.search.beam import beam_search
 from penstock.search.constraints import Constraints
+from penstock.search.draws import Draws
 from penstock.search.ensemble import Ensemble, shallow_fusion
 from penstock.search.force import force
 from penstock.search.hypothesis import Hypothesis
@@ -18,18 +19,20 @@ from penstock.search.penalty import Score
 from penstock.search.pool import pooled
 from penstock.search.renumber import Renumbered
 from penstock.search.rescore import rescored
-from penstock.search.risk import minimum_risk
+from penstock.search.risk import Risk, minimum_risk
 from penstock.search.sample import Sampling, generate, sample
 from penstock.search.tree import Tree
 
 __all__ = [
     "Beam",
     "Constraints",
+    "Draws",
     "Ensemble",
     "Entry",
     "Hypothesis",
     "NextSymbol",
     "Renumbered",
+    "Risk",
     "Sampling",
     "Score",
     "Selectable",

@@ -7,15 +7,18 @@ Kumar & Byrne 2004; with samples as evidence Eikema & Aziz 2020.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from penstock.errors import ConfigError
+from penstock.search.hypothesis import Hypothesis
 from penstock.search.utility import UTILITIES, Utility
 
-__all__ = ["Expected", "minimum_risk"]
+__all__ = ["Expected", "Risk", "minimum_risk"]
 
 
 class Expected(NamedTuple):
@@ -65,3 +68,37 @@ def minimum_risk(
     expected = measure(distinct, list(share)) @ np.array(list(share.values()))
     order = np.argsort(-expected, kind="stable")
     return [Expected(distinct[n], float(expected[n])) for n in order]
+
+
+@dataclass(frozen=True)
+class Risk:
+    """Which of a sentence's candidates minimum Bayes risk answers.
+
+    Attributes:
+        utility: "chrf" or "bleu".
+        nbest: how many, the one of the highest expected utility first.
+    """
+
+    utility: str = "chrf"
+    nbest: int = 1
+
+    def __post_init__(self) -> None:
+        UTILITIES[self.utility]
+        if self.nbest < 1:
+            raise ConfigError(f"Risk: expected nbest >= 1, got nbest={self.nbest}.")
+
+    def choose(
+        self, texts: Sequence[str], hypotheses: Sequence[Hypothesis], *, drawn: bool
+    ) -> tuple[list[str], list[Hypothesis]]:
+        """The best of some texts and their hypotheses, with the expected utility as the score.
+
+        Args:
+            drawn: whether they are samples, in which a text comes as often as it is probable;
+                otherwise the evidence is each once, in proportion to its probability.
+        """
+        most = max((one.log_p for one in hypotheses), default=0.0)
+        weights = None if drawn else [math.exp(one.log_p - most) for one in hypotheses]
+        ranked = minimum_risk(texts, weights=weights, utility=self.utility)[: self.nbest]
+        own = dict(zip(reversed(texts), reversed(hypotheses), strict=True))
+        chosen = [replace(own[text], score=utility) for text, utility in ranked]
+        return [text for text, _ in ranked], chosen

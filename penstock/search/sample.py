@@ -26,7 +26,8 @@ class Sampling:
     """How the next symbol is drawn.
 
     Attributes:
-        temperature: log-probabilities are divided by it; 0 takes the most probable symbol.
+        temperature: log-probabilities are divided by it, from 0.0001 to 10000; 0 takes the most
+            probable symbol.
         top_k: draw among the k most probable symbols only (0: all).
         top_p: draw among the fewest symbols whose probabilities reach p (1: all; Holtzman
             et al. 2020).
@@ -37,10 +38,12 @@ class Sampling:
     top_p: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.temperature < 0 or self.top_k < 0 or not 0 < self.top_p <= 1:
+        fair = self.temperature == 0 or 1e-4 <= self.temperature <= 1e4
+        if not fair or self.top_k < 0 or not 0 < self.top_p <= 1:
             raise ConfigError(
-                "Sampling: expected temperature >= 0, top_k >= 0 and top_p in (0, 1], got "
-                f"temperature={self.temperature}, top_k={self.top_k}, top_p={self.top_p}."
+                "Sampling: expected temperature 0 or from 0.0001 to 10000, top_k >= 0 and top_p "
+                f"in (0, 1], got temperature={self.temperature}, top_k={self.top_k}, "
+                f"top_p={self.top_p}."
             )
 
     def draw(self, log_p: Tensor, generator: torch.Generator) -> Tensor:
@@ -74,7 +77,8 @@ def sample(
     min_length: int = 0,
     constraints: Constraints | None = None,
     seed: int = 1,
-    first: int = 0,
+    numbers: Sequence[int] | None = None,
+    attention: bool = False,
 ) -> list[list[Hypothesis]]:
     """Some sequences for each sentence, drawn independently; the same one may come twice.
 
@@ -91,7 +95,8 @@ def sample(
         min_length: fewest.
         constraints: what must and must not come, but for phrases that must.
         seed: of the random numbers.
-        first: the number of the first sentence.
+        numbers: of the sentences, >= 0; from 0 on when None.
+        attention: whether the answers hold the attention.
 
     Raises:
         ConfigError: the constraints contradict each other or do not fit the model.
@@ -104,12 +109,14 @@ def sample(
     if batch == 0 or number == 0:
         return [[] for _ in range(batch)]
     rows = torch.arange(batch, device=device_of(model)).repeat_interleave(number)
-    chance = _chance(seed, range(first, first + batch), number, constraints.longest(options) + 1)
+    numbers = range(batch) if numbers is None else numbers
+    chance = _chance(seed, numbers, number, constraints.longest(options) + 1)
     draw = _Draw(sampling, options, constraints, rows, chance.to(rows.device), eos_id)
     state = model.select(model.start(batch), rows)
     start = torch.full_like(rows, start_id)
     longest = chance.shape[1] - 1
-    found = roll(model, state, start, draw, eos_id=eos_id, longest=longest).hypotheses()
+    rolled = roll(model, state, start, draw, eos_id=eos_id, longest=longest, attention=attention)
+    found = rolled.hypotheses()
     return [
         [hypothesis for hypothesis in found[n : n + number] if hypothesis.log_p > -torch.inf]
         for n in range(0, len(found), number)
@@ -150,7 +157,8 @@ class _Draw:
 
 def _chance(seed: int, sentences: Sequence[int], number: int, steps: int) -> Tensor:
     """A number in [0, 1) for every symbol of each sentence: (B * number, steps)."""
-    own = [np.random.default_rng([seed, n]).random((number, steps)) for n in sentences]
+    # Step by step, so that more steps add numbers and change none.
+    own = [np.random.default_rng([seed, n]).random((steps, number)).T for n in sentences]
     return torch.from_numpy(np.concatenate(own))
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
+from typing import TypeVar
 
 from penstock.errors import ConfigError, DataError, did_you_mean
 from penstock.text.read import Progress, read_lines
@@ -19,12 +20,17 @@ _MOST = 5
 _PACKED = (".gz", ".xz")
 _TABLES = (".tsv", ".tab")
 _RECORDS = (".jsonl", ".ndjson", ".json")
+T = TypeVar("T")
 Reader = Callable[[str], Pair]
 """A line to its pair; raises ValueError with what is wrong."""
 
 
-def parsed(file: Path, read: Reader, progress: Progress) -> Iterator[Pair]:
-    """The pair of each line."""
+def parsed(file: Path, read: Callable[[str], T], progress: Progress | None = None) -> Iterator[T]:
+    """What each line says, as ``read`` has it.
+
+    Raises:
+        DataError: ``path:line`` for the first few lines of which ``read`` raises ValueError.
+    """
     numbered = enumerate(read_lines(file, progress=progress), 1)
     for number, line in numbered:
         try:
@@ -33,7 +39,9 @@ def parsed(file: Path, read: Reader, progress: Progress) -> Iterator[Pair]:
             raise _mistakes(file, read, chain([(number, line)], numbered)) from error
 
 
-def _mistakes(file: Path, read: Reader, lines: Iterable[tuple[int, str]]) -> DataError:
+def _mistakes(
+    file: Path, read: Callable[[str], object], lines: Iterable[tuple[int, str]]
+) -> DataError:
     """The error that names the first mistakes of a file."""
 
     def found() -> Iterator[str]:

@@ -282,9 +282,9 @@ def test_a_model_whose_training_has_not_begun(program, lm, tmp_path):
     ("arguments", "said"),
     [
         (["generate", "--top-p", "0"], "top_p in (0, 1]"),
-        (["generate", "--temperature", "-1"], "expected temperature >= 0"),
-        (["generate", "--temperature", "1e-300"], "expected temperature 0, or from 0.0001"),
-        (["generate", "--temperature", "nan"], "got nan"),
+        (["generate", "--temperature", "-1"], "expected temperature 0 or from 0.0001"),
+        (["generate", "--temperature", "1e-300"], "expected temperature 0 or from 0.0001"),
+        (["generate", "--temperature", "nan"], "got temperature=nan"),
         (["generate", "--top-k", "-1"], "top_k >= 0"),
         (["generate", "--tokens", "0"], "Invalid value for '--tokens'"),
         (["evaluate", "--test", "no.txt"], "no.txt: no such file."),

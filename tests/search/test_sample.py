@@ -57,7 +57,12 @@ def test_same_seed_same_text_and_forbidden_never():
 
 
 @pytest.mark.parametrize(
-    "options", [{"temperature": -1}, {"top_k": -1}, {"top_p": 0.0}, {"top_p": 1.5}], ids=str
+    "options",
+    [
+        *({"temperature": -1}, {"temperature": 1e-9}, {"temperature": math.nan}),
+        *({"top_k": -1}, {"top_p": 0.0}, {"top_p": 1.5}),
+    ],
+    ids=str,
 )
 def test_impossible_settings(options):
     with pytest.raises(ConfigError, match="Sampling: expected"):
@@ -94,10 +99,17 @@ def test_a_sentence_is_drawn_the_same_whatever_lies_beside_it():
     assert len({str(h.ids) for several in whole for h in several}) > 6
     for sentence, several in enumerate(whole):
         model.first = sentence
-        assert drawn(model, 1, number=3, max_length=7, seed=4, first=sentence) == [several]
+        assert drawn(model, 1, number=3, max_length=7, seed=4, numbers=[sentence]) == [several]
         for hypothesis in several:
             log_ps, _ = model.row(sentence, hypothesis.ids)
             assert hypothesis.log_ps == log_ps
+
+
+def test_a_longer_sentence_beside_it_changes_nothing():
+    model = Toy(5, sentences=2)
+    lengths = Constraints(max_lengths=[4, 7])
+    alone = drawn(model, 1, number=3, constraints=Constraints(max_lengths=[4]))
+    assert drawn(model, 2, number=3, constraints=lengths)[0] == alone[0]
 
 
 def test_sentences_are_drawn_independently():

@@ -1,0 +1,71 @@
+"""How a translation is told: as text, in an n-best list, or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from penstock.cli.options import print_json
+
+if TYPE_CHECKING:
+    from penstock.search import Hypothesis
+    from penstock.training.translating import Translation
+    from penstock.training.translator_folder import System
+
+__all__ = ["shown"]
+
+
+def shown(
+    number: int, one: Translation, system: System, nbest: int, alignments: bool, as_json: bool
+) -> Iterator[str]:
+    """The lines that tell a translation."""
+    from penstock.search.nbest import Entry
+
+    if as_json:
+        print_json(_record(number, one, system))
+        return
+    links = [_links(one, hypothesis, system) for hypothesis in one.hypotheses] or [""]
+    if nbest == 1:
+        yield f"{one.texts[0]} ||| {links[0]}" if alignments else one.texts[0]
+        return
+    more = links if alignments else [None] * len(links)
+    for text, hypothesis, link in zip(one.texts, one.hypotheses, more, strict=False):
+        features = {"logp": (hypothesis.log_p,)}
+        behind = () if link is None else (link,)
+        text = text.replace("|||", "| | |")  # noqa: PLW2901  # the format has no way to say it
+        yield Entry(number, text, features, hypothesis.score, behind).line()
+
+
+def _links(one: Translation, hypothesis: Hypothesis, system: System) -> str:
+    from penstock.training.alignment import word_links
+
+    if hypothesis.attention is None:
+        return ""
+    return " ".join(f"{i}-{j}" for i, j in word_links(system, one.line, hypothesis))
+
+
+def _record(number: int, one: Translation, system: System) -> dict[str, Any]:
+    """Everything that is known of a translation."""
+    found = []
+    for text, hypothesis in zip(one.texts, one.hypotheses, strict=False):
+        names = system.target.tokeniser.tokens
+        record: dict[str, Any] = {
+            "text": text,
+            "score": hypothesis.score,
+            "log_p": hypothesis.log_p,
+            "tokens": [names[symbol] for symbol in hypothesis.ids],
+            "log_ps": hypothesis.log_ps,
+        }
+        if hypothesis.attention is not None:
+            record["attention"] = hypothesis.attention.tolist()
+            record["alignment"] = _links(one, hypothesis, system)
+        found.append(record)
+    tokens = system.source.tokens(one.line)
+    best = one.texts[0]
+    return {
+        "number": number,
+        "source": one.line,
+        "source_tokens": tokens,
+        "translation": best,
+        "hypotheses": found,
+    }
