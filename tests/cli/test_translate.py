@@ -164,6 +164,98 @@ def test_an_ensemble_of_one_and_the_same(program, translator):
     assert weighed.status == 0
 
 
+@pytest.fixture(scope="module")
+def ngrams(pairs, tmp_path_factory):
+    """A file of n-grams of the target."""
+    out = tmp_path_factory.mktemp("ngrams") / "lm.arpa"
+    options = ["--order", "2", "--smoothing", "witten-bell", "-q"]
+    with pytest.raises(SystemExit) as left:
+        main(["train", "ngram", *options, str(pairs / "train.tgt"), "-o", str(out)])
+    assert left.value.code == 0
+    return out
+
+
+def test_a_language_model_advises(program, translator, ngrams, trained):
+    def best(*options):
+        answer = program("translate", translator, *options, "--json", stdin=b"red dog and cat\n")
+        assert answer.err == ""
+        return answer.objects[0]["hypotheses"][0]
+
+    alone = best()
+    assert best("--lm", ngrams, "--lm-weight", 0) == alone
+    assert best("--lm", ngrams)["log_p"] != alone["log_p"]
+    said = one_line(program("translate", translator, "--lm", trained, stdin=b"dog\n"))
+    assert "got one that knows none of its" in said
+
+
+def test_words_that_the_language_model_lacks_are_told(program, translator, tmp_path):
+    text, out = tmp_path / "text", tmp_path / "lm.arpa"
+    text.write_text("Hund und Katze\n" * 3)
+    assert (
+        program("train", "ngram", "--smoothing", "witten-bell", text, "-o", out, "-q").status == 0
+    )
+    answer = program("translate", translator, "--lm", out, stdin=b"dog\n")
+    assert answer.err == f"penstock: {out}: 3 of the translator's 8 tokens are its <unk>\n"
+    assert program("translate", translator, "--lm", out, "-q", stdin=b"dog\n").err == ""
+
+
+def test_samples_by_seed(program, translator):
+    def drawn(*options):
+        options = ("--sample", "--nbest", 2, "--temperature", 2, *options)
+        answer = program("translate", translator, *options, stdin=b"red dog and cat\n\ncat\n")
+        assert answer.status == 0, answer
+        return [line.split(" ||| ")[:2] for line in answer.out.splitlines()]
+
+    found = drawn("--seed", 4)
+    assert [number for number, _ in found] == ["0", "0", "2", "2"]
+    assert drawn("--seed", 4, "--window", 1) == found
+    assert drawn("--seed", 5) != found
+    greedy = program("translate", translator, "--beam", 1, stdin=b"red dog and cat\n").out
+    cold = ("--sample", "--temperature", 0)
+    assert program("translate", translator, *cold, stdin=b"red dog and cat\n").out == greedy
+
+
+def test_minimum_bayes_risk(program, translator):
+    stdin = b"red dog and cat\n"
+    options = ("--sample", "--mbr", 30, "--utility", "bleu")
+    (chosen,) = program("translate", translator, *options, "--json", stdin=stdin).objects
+    (best,) = chosen["hypotheses"]
+    assert 0 <= best["score"] <= 100 + 1e-9
+    drawn = program("translate", translator, "--sample", "--nbest", 30, "--json", stdin=stdin)
+    assert best["text"] in {one["text"] for one in drawn.objects[0]["hypotheses"]}
+    two = program("translate", translator, "--mbr", 5, "--nbest", 2, stdin=stdin).out
+    assert two.count("\n") == 2
+
+
+def test_what_must_and_must_not_come(program, translator, tmp_path):
+    wanted = [{"prefix": "Katze eins"}, {}, {"must": ["und rot"]}, {"must": ["nie"]}, {}]
+    file = tmp_path / "wanted.jsonl"
+    file.write_text("".join(json.dumps(one) + "\n" for one in wanted))
+    options = ("--constraints", file, "--forbid", "zwei", "--forbid", "Hund Hund")
+    stdin = b"dog\n\nred dog\ncat\ntwo two\n"
+    answer = program("translate", translator, *options, stdin=stdin)
+    lines = answer.out.split("\n")[:-1]
+    assert answer.err == "penstock: no translation within the constraints, left empty: stdin:4\n"
+    assert len(lines) == 5
+    assert lines[0].startswith("Katze eins")
+    assert "und rot" in lines[2]
+    assert [lines[1], lines[3]] == ["", ""]
+    assert "zwei" not in answer.out
+    assert lines[4]
+    one_by_one = program("translate", translator, *options, "--window", 1, stdin=stdin)
+    assert one_by_one.out == answer.out
+
+
+def test_constraints_that_are_none(program, translator, tmp_path):
+    file = tmp_path / "wanted.jsonl"
+    file.write_text('{"mist": ["Hund"]}\n')
+    said = one_line(program("translate", translator, "--constraints", file, stdin=b"dog\n"))
+    assert f"{file}:1: expected must, must_not, prefix, got 'mist'. Did you mean 'must'?" in said
+    file.write_text("{}\n")
+    answer = program("translate", translator, "--constraints", file, stdin=b"dog\ncat\n")
+    assert "expected constraints for each line, got 1 for 2 lines or more" in one_line(answer)
+
+
 # -- score and evaluate ----------------------------------------------------------------------------
 
 
@@ -257,6 +349,19 @@ def test_a_changed_tokeniser_is_noticed(program, copy, pairs, tmp_path):
         (["translate", "--beam", "2", "--nbest", "3"], b"", "expected nbest of at most size"),
         (["translate", "--normalise", "wuu"], b"", "Did you mean 'wu'?"),
         (["translate", "--weights", "1,2"], b"", "expected weights as 1 numbers, got '1,2'"),
+        (["translate", "--sample", "--beam", "2"], b"", "expected --beam without --sample"),
+        (["translate", "--top-k", "2"], b"", "expected --sample with --top-k"),
+        (["translate", "--sample", "--top-p", "2"], b"", "expected temperature 0 or from"),
+        (["translate", "--sample", "--seed", "-1"], b"", "expected nbest >= 1 and seed >= 0"),
+        (["translate", "--mbr", "6"], b"", "expected --beam of at least --mbr 6, got 5"),
+        (["translate", "--mbr", "-1"], b"", "expected --mbr of 0 or more, got -1"),
+        (["translate", "--mbr", "2", "--nbest", "3"], b"", "expected --nbest of at most --mbr 2"),
+        (["translate", "--utility", "bleu"], b"", "expected --mbr N with --utility"),
+        (["translate", "--mbr", "2", "--utility", "blue"], b"", "Did you mean 'bleu'?"),
+        (["translate", "--lm-weight", "1"], b"", "expected --lm MODEL with --lm-weight"),
+        (["translate", "--lm", "nowhere.arpa"], b"", "nowhere.arpa: no such file"),
+        (["translate", "--forbid", " "], b"", "expected a word or phrase with --forbid"),
+        (["translate", "--constraints", "nowhere"], b"", "nowhere: no such file"),
         (["score"], b"dog\n", "stdin:1: expected a source, a tab and a translation, got 'dog'"),
         (["evaluate"], b"", "expected --src FILE and --tgt FILE for a translator"),
         (["generate"], b"", "expected a language model, got a translator"),

@@ -12,8 +12,10 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+import typer
 from scipy.special import erf
 
+from penstock.cli.main import app
 from penstock.engines.stages import COMPUTE
 from penstock.equations.functions import FUNCTIONS
 from penstock.training.language import LanguageSettings
@@ -81,6 +83,14 @@ def test_every_option_of_training_is_explained_with_its_default():
     }
     settings = fields(LanguageSettings)
     assert table == {"--" + f.name.replace("_", "-"): str(f.default) for f in settings}
+
+
+def test_every_option_of_translate_is_explained():
+    command = typer.main.get_command(app).commands["translate"]
+    common = {"--threads", "--quiet", "--json", "--help"}
+    options = {option.opts[0] for option in command.params if option.opts[0].startswith("--")}
+    text = section(ROOT / "docs" / "translation.md", "Search")
+    assert options - common <= set(re.findall(r"`(--[\w-]+)", text))
 
 
 @cache

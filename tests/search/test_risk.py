@@ -10,7 +10,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from penstock.errors import ConfigError
-from penstock.search import minimum_risk
+from penstock.search import Hypothesis, Risk, minimum_risk
 from penstock.search.utility import UTILITIES
 
 LIBRARY = {"bleu": BLEU(effective_order=True), "chrf": CHRF()}
@@ -57,6 +57,37 @@ def test_the_definition_written_out(name):
     ranked = minimum_risk(samples, utility=name)
     assert [each.text for each in ranked] == sorted(risks, key=lambda hyp: -risks[hyp])
     assert [each.utility for each in ranked] == pytest.approx([risks[each.text] for each in ranked])
+
+
+def found(*log_ps):
+    return [Hypothesis([n], log_p, log_p, [log_p]) for n, log_p in enumerate(log_ps)]
+
+
+@pytest.mark.parametrize(
+    ("drawn", "expected"), [(True, ["a b", "x"]), (False, ["x", "a b"])], ids=["samples", "n-best"]
+)
+def test_candidates_count_as_often_as_drawn_or_as_probable(drawn, expected):
+    hypotheses = found(-1000.0, -1000.0, -990.0)
+    texts, chosen = Risk("bleu", nbest=5).choose(["a b", "a b", "x"], hypotheses, drawn=drawn)
+    assert texts == expected
+    assert [one.ids for one in chosen] == [[0] if text == "a b" else [2] for text in texts]
+    scores = [one.score for one in chosen]
+    assert scores == sorted(scores, reverse=True)
+    assert [one.log_p for one in chosen] == [hypotheses[one.ids[0]].log_p for one in chosen]
+
+
+def test_no_candidates():
+    assert Risk().choose([], [], drawn=False) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"utility": "bleau"}, "Did you mean 'bleu'"), ({"nbest": 0}, "expected nbest >= 1, got")],
+    ids=str,
+)
+def test_choices_that_cannot_be(options, message):
+    with pytest.raises(ConfigError, match=message):
+        Risk(**options)
 
 
 def test_nothing_to_choose():

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from penstock.errors import ConfigError
-from penstock.search import Beam, Constraints, Sampling, beam_search, generate, sample
+from penstock.search import Beam, Constraints, Draws, Sampling, beam_search, generate, sample
 from tests.search.exhaustive import BOS, EOS, Toy, every
 
 P = torch.tensor([0.5, 0.25, 0.15, 0.1])
@@ -67,6 +67,14 @@ def test_same_seed_same_text_and_forbidden_never():
 def test_impossible_settings(options):
     with pytest.raises(ConfigError, match="Sampling: expected"):
         Sampling(**options)
+
+
+@pytest.mark.parametrize(
+    "options", [{"nbest": 0}, {"seed": -1}, {"max_length": 2, "min_length": 3}], ids=str
+)
+def test_impossible_draws(options):
+    with pytest.raises(ConfigError, match="expected"):
+        Draws(**options)
 
 
 def test_empty_prompt():
