@@ -80,12 +80,13 @@ def translate(
 def _with_recipe(named: dict[str, PairFiles | None], book: Recipe | None) -> dict[str, PairFiles]:
     """The files given, and for the rest those of the recipe."""
     from penstock.text import PairFiles
-    from penstock.training.recipe import find_data
+    from penstock.training.recipe import Recipe, find_data
 
-    for part, files in (book.texts if book else {}).items():
+    book = book or Recipe("", "")
+    for part, files in book.texts.items():
         if not named[part]:
-            sides = [find_data(file) for file in files]
-            named[part] = PairFiles(sides[:1], sides[1:] or None)
+            src, *tgt = [find_data(file) for file in files]
+            named[part] = PairFiles([src], tgt) if tgt else PairFiles([src], None, book.fields)
     found = {part: files for part, files in named.items() if files}
     options = {"train": "--src and --tgt", "valid": "--valid-src and --valid-tgt"}
     if missing := [option for part, option in options.items() if part not in found]:

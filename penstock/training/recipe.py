@@ -30,7 +30,9 @@ class Recipe:
         name: its file's place, ``ptb-zaremba-small`` for ``ptb/zaremba-small.toml``.
         about: what it reproduces.
         texts: "train", "valid" and "test" to files, relative to the data folder; for sentence
-            pairs the source's and the target's.
+            pairs the source's and the target's, or one file of pairs.
+        fields: where source and target stand in files of pairs, as
+            :class:`penstock.text.PairFiles` has it.
         settings: setting to value.
     """
 
@@ -38,6 +40,7 @@ class Recipe:
     about: str
     texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    fields: tuple[str, str] | None = None
 
 
 def recipe_names() -> dict[str, Path]:
@@ -52,12 +55,17 @@ def recipe_names() -> dict[str, Path]:
 def load_recipe(name: str) -> Recipe:
     """The recipe with a name, or in a TOML file.
 
+    Args:
+        name: the whole name, or that of the file where no other has it: ``zaremba-small``.
+
     Raises:
         ConfigError: there is no such recipe.
         DataError: the file is no recipe.
     """
     known = recipe_names()
-    path = Path(name) if name.endswith(".toml") else known.get(name)
+    short = [path for path in known.values() if path.stem == name]
+    path = known.get(name) or (short[0] if len(short) == 1 else None)
+    path = Path(name) if name.endswith(".toml") else path
     if path is None:
         raise unknown("recipe", "recipe", name, known)
     try:
@@ -67,12 +75,13 @@ def load_recipe(name: str) -> Recipe:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path}: cannot be read as a recipe ({error}).") from error
     texts = content.pop("texts", {})
+    fields = texts.pop("fields", None) if isinstance(texts, dict) else None
     if not isinstance(texts, dict) or not all(map(_is_files, texts.values())):
         raise DataError(f"{path}: expected [texts] with the name of a file for each, got {texts}.")
     texts = {part: [file] if isinstance(file, str) else file for part, file in texts.items()}
     for part in texts.keys() - set(_PARTS):
         raise unknown(str(path), "text", part, _PARTS)
-    return Recipe(name, str(content.pop("about", "")), texts, content)
+    return Recipe(name, str(content.pop("about", "")), texts, content, _fields(path, fields))
 
 
 def find_data(path: str) -> Path:
@@ -115,6 +124,15 @@ def _coerced(owner: str, name: str, value: Any, wanted: type) -> Any:
     if isinstance(value, int) and abs(value) > _LARGEST:
         raise ConfigError(f"{owner}: expected {name} up to {_LARGEST}, got {name}={value}.")
     return value
+
+
+def _fields(path: Path, fields: Any) -> tuple[str, str] | None:
+    """Where source and target stand, if a recipe says it."""
+    if fields is None:
+        return None
+    if not isinstance(fields, list) or [type(one) in (int, str) for one in fields] != [True] * 2:
+        raise DataError(f"{path}: expected fields as two columns or keys, got {fields!r}.")
+    return str(fields[0]), str(fields[1])
 
 
 def _is_files(value: Any) -> bool:

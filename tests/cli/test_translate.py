@@ -101,6 +101,25 @@ def test_a_recipe_names_both_sides(program, pairs, tmp_path, monkeypatch):
     assert answer.status == 0, answer
 
 
+@pytest.mark.parametrize("order", ["[2, 1]", '["2", "1"]'])
+def test_a_recipe_names_columns(program, pairs, tmp_path, monkeypatch, order):
+    monkeypatch.setenv("PENSTOCK_DATA", str(tmp_path))
+    for part in ("train", "valid"):
+        sides = [(pairs / f"{part}.{side}").read_text().splitlines() for side in ("tgt", "src")]
+        rows = ("\t".join(row) + "\n" for row in zip(*sides, strict=True))
+        (tmp_path / f"{part}.tsv").write_text("".join(rows))
+    book = tmp_path / "toy.toml"
+    settings = 'hidden = 6\nembedding = 5\nepochs = 1\ntokens = "word"\njoint = false\n'
+    files = 'train = "train.tsv"\nvalid = "valid.tsv"\n'
+    book.write_text(f"{settings}vocab_size = 0\n[texts]\nfields = {order}\n{files}")
+    answer = program("train", "translate", "--recipe", book, "--out", tmp_path / "model", "-q")
+    assert answer.status == 0, answer
+    (scored,) = program(
+        "score", tmp_path / "model", "--json", "--tokens", stdin=b"dog\tHund\n"
+    ).objects
+    assert [token for token, _ in scored["by_token"]] == ["Hund", "<eos>"]
+
+
 # -- translate -------------------------------------------------------------------------------------
 
 
