@@ -31,15 +31,19 @@ class PairTexts:
         return {part: files for part, files in named.items() if files}
 
     def origin(self) -> dict[str, Any]:
-        """What tells these texts from others: names and sizes of what training reads.
+        """What tells these texts from others: names, fields and sizes of what training reads.
 
         Raises:
             DataError: a file is missing, empty, or a folder.
         """
         for pairs in self.parts().values():
             pairs.files  # noqa: B018  # each is looked at, before hours are spent on the others
-        sides = {"train": [*self.train.files, *self.links], "valid": self.valid.files}
-        return {
-            part: [[file.name, file.stat().st_size] for file in files]
-            for part, files in sides.items()
-        }
+        found = {part: _named(pairs) for part, pairs in self.parts().items() if part != "test"}
+        found["train"] += [[file.name, file.stat().st_size] for file in self.links]
+        return found
+
+
+def _named(pairs: PairFiles) -> list[list[Any]]:
+    """Name and size of each file; the name tells the fields, which make other pairs of it."""
+    fields = f":{','.join(pairs.fields)}" if pairs.fields else ""
+    return [[file.name + fields, file.stat().st_size] for file in pairs.files]

@@ -118,6 +118,9 @@ def test_a_recipe_names_columns(program, pairs, tmp_path, monkeypatch, order):
         "score", tmp_path / "model", "--json", "--tokens", stdin=b"dog\tHund\n"
     ).objects
     assert [token for token, _ in scored["by_token"]] == ["Hund", "<eos>"]
+    book.write_text(book.read_text().replace(order, "[1, 2]"))
+    other = program("train", "translate", "--recipe", book, "--out", tmp_path / "model", "-q")
+    assert "holds another model (texts train.tsv:2,1 (" in one_line(other)
 
 
 # -- translate -------------------------------------------------------------------------------------

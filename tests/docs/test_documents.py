@@ -25,7 +25,8 @@ from penstock.cells import CELLS
 from penstock.cli.main import app, main
 from penstock.equations import parse
 from penstock.errors import EquationError
-from tests.docs.documents import DOCUMENTS, ROOT, anchors, blocks, links, name
+from penstock.training.recipe import load_recipe
+from tests.docs.documents import DOCUMENTS, ROOT, anchors, blocks, links, name, read
 
 every_document = pytest.mark.parametrize("path", DOCUMENTS, ids=name)
 LIKE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -161,6 +162,12 @@ def test_options_in_commands_exist(path):
             words = shlex.split(line.removeprefix("$ "), comments=True)
             if words[:1] == ["penstock"]:
                 check_command(words[1:], f"{name(path)}: {line}")
+
+
+@every_document
+def test_recipes_in_text_exist(path):
+    for recipe in re.findall(r"--recipe ([\w.-]+)", read(path)):
+        load_recipe(recipe)
 
 
 def check_command(words: list[str], place: str) -> None:
