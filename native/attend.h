@@ -62,13 +62,13 @@ inline void soften(T* energies, int64_t count) {
 template <class T>
 void Run<T>::attend(int64_t n, int64_t b) {
     const Gaze& gaze = program_.gaze;
-    const int64_t count = words(b), all = tensors_.source_steps;
+    const int64_t count = words(b), all = tensors_->source_steps;
     const int64_t A = gaze.key_width, M = gaze.value_width;
     const T* query = temps_[gaze.operand].row(b);
-    const T* keys = tensors_.sequences[gaze.keys] + source(b) * all * A;
-    const T* values = tensors_.sequences[gaze.values] + source(b) * all * M;
-    const T* v = gaze.vector < 0 ? nullptr : tensors_.vectors[gaze.vector];
-    T* shares = tensors_.outputs[gaze.shares] + n * all;
+    const T* keys = tensors_->sequences[gaze.keys] + source(b) * all * A;
+    const T* values = tensors_->sequences[gaze.values] + source(b) * all * M;
+    const T* v = gaze.vector < 0 ? nullptr : tensors_->vectors[gaze.vector];
+    T* shares = tensors_->outputs[gaze.shares] + n * all;
     for (int64_t s = 0; s < count; ++s) {
         const T* key = keys + s * A;
         if (!v) {
@@ -93,19 +93,19 @@ void Run<T>::attend(int64_t n, int64_t b) {
 template <class T>
 void Run<T>::attend_back(int64_t n, int64_t b, T* slopes) {
     const Gaze& gaze = program_.gaze;
-    const int64_t count = words(b), all = tensors_.source_steps;
+    const int64_t count = words(b), all = tensors_->source_steps;
     const int64_t A = gaze.key_width, M = gaze.value_width;
     const T* d_read = temps_[gaze.operand].row(b);
     T* d_query = temps_[gaze.result].row(b);
-    const T* shares = tensors_.tokens[gaze.shares] + n * all;
-    const T* d_shares = tensors_.tokens[gaze.d_shares] + n * all;
-    const T* query = tensors_.tokens[gaze.query] + n * A;
-    const T* keys = tensors_.sequences[gaze.keys] + b * all * A;
-    const T* values = tensors_.sequences[gaze.values] + b * all * M;
-    T* d_keys = tensors_.d_keys + b * all * A;
-    T* d_values = tensors_.d_values + b * all * M;
-    const T* v = gaze.vector < 0 ? nullptr : tensors_.vectors[gaze.vector];
-    T* d_v = v ? tensors_.d_vector + b * A : nullptr;
+    const T* shares = tensors_->tokens[gaze.shares] + n * all;
+    const T* d_shares = tensors_->tokens[gaze.d_shares] + n * all;
+    const T* query = tensors_->tokens[gaze.query] + n * A;
+    const T* keys = tensors_->sequences[gaze.keys] + b * all * A;
+    const T* values = tensors_->sequences[gaze.values] + b * all * M;
+    T* d_keys = tensors_->d_keys + b * all * A;
+    T* d_values = tensors_->d_values + b * all * M;
+    const T* v = gaze.vector < 0 ? nullptr : tensors_->vectors[gaze.vector];
+    T* d_v = v ? tensors_->d_vector + b * A : nullptr;
 
     T mean = 0;
     for (int64_t s = 0; s < count; ++s) {

@@ -7,27 +7,37 @@ namespace penstock::PENSTOCK_ISA {
 
 template <class T>
 void Run<T>::execute(const Group& group, const Place& place) {
-    const int64_t size = place.count * kTile;
     for (const auto& instruction : group.code) {
-        T* out = place.slots + instruction.out * slot_size();
-        const T* a = place.slots + instruction.a * slot_size();
-        if (instruction.op < Op::kMultiply) {
-            read(instruction, place, out);
-        } else if (instruction.op == Op::kMultiply) {
-            multiply(instruction, place);
-        } else if (instruction.op < Op::kSelect) {
-            write(instruction, place, a);
-        } else if (instruction.op == Op::kSelect) {
-            const T* b = place.slots + instruction.b * slot_size();
-            for (int64_t r = 0; r < place.count; ++r) {
-                const T* from = tensors_.resets && tensors_.resets[place.token + r] ? a : b;
-                copy_tile(from + r * kTile, out + r * kTile);
-            }
-        } else if (instruction.op == Op::kAddVector || instruction.op == Op::kMulVector) {
-            with_vector(instruction, place, out, a);
+        if (instruction.op > Op::kSelect && instruction.op != Op::kAddVector &&
+            instruction.op != Op::kMulVector) {
+            T* out = place.slots + instruction.out * slot_size();
+            const T* a = place.slots + instruction.a * slot_size();
+            compute(instruction, place.size(), out, a, place.slots + instruction.b * slot_size());
         } else {
-            compute(instruction, size, out, a, place.slots + instruction.b * slot_size());
+            for (int64_t t = 0; t < place.tiles; ++t) on_tile(instruction, place.only(t));
         }
+    }
+}
+
+// What depends on the units or rows of a tile.
+template <class T>
+void Run<T>::on_tile(const Instruction& instruction, const Place& place) {
+    T* out = place.slots + instruction.out * slot_size();
+    const T* a = place.slots + instruction.a * slot_size();
+    if (instruction.op < Op::kMultiply) {
+        read(instruction, place, out);
+    } else if (instruction.op == Op::kMultiply) {
+        multiply(instruction, place);
+    } else if (instruction.op < Op::kSelect) {
+        write(instruction, place, a);
+    } else if (instruction.op == Op::kSelect) {
+        const T* b = place.slots + instruction.b * slot_size();
+        for (int64_t r = 0; r < place.count; ++r) {
+            const T* from = tensors_->resets && tensors_->resets[place.token + r] ? a : b;
+            copy_tile(from + r * kTile, out + r * kTile);
+        }
+    } else {
+        with_vector(instruction, place, out, a);
     }
 }
 
@@ -35,7 +45,7 @@ template <class T>
 void Run<T>::multiply(const Instruction& instruction, const Place& place) {
     const Panel& panel = program_.panels[instruction.i];
     const int64_t depth = panel.depth();
-    const T* tile = tensors_.panels[instruction.i] + place.tile * depth * panel.members * kTile;
+    const T* tile = tensors_->panels[instruction.i] + place.tile * depth * panel.members * kTile;
     const T* rows[kRows];
     int64_t from = 0;
     for (const auto& [operand, length] : panel.stretches) {
@@ -70,7 +80,7 @@ inline void take_ahead(const T* from, bool one, int units, T* out) {
 template <class T>
 void Run<T>::read(const Instruction& in, const Place& place, T* out) {
     if (in.op == Op::kTiled) {
-        const T* from = tensors_.tokens[in.i] + tiled(place, tensors_.token_widths[in.i]);
+        const T* from = tensors_->tokens[in.i] + tiled(place, tensors_->token_widths[in.i]);
         for (int64_t r = 0; r < place.count; ++r) copy_tile(from + r * kTile, out + r * kTile);
         return;
     }
@@ -80,24 +90,24 @@ void Run<T>::read(const Instruction& in, const Place& place, T* out) {
         const int64_t b = place.rows[r];
         switch (in.op) {
             case Op::kToken:
-                take_ahead(tensors_.tokens[in.i] + (place.token + r) * tensors_.token_widths[in.i] +
+                take_ahead(tensors_->tokens[in.i] + (place.token + r) * tensors_->token_widths[in.i] +
                                in.j + u,
-                           one, place.units, out);
+                           one, place.units(), out);
                 break;
             case Op::kPrevious:
-                take_ahead(before(in, place, r) + u, one, place.units, out);
+                take_ahead(before(in, place, r) + u, one, place.units(), out);
                 break;
             case Op::kSequence:
-                take(tensors_.sequences[in.i] + b * in.j + u, one, place.units, out);
+                take(tensors_->sequences[in.i] + b * in.j + u, one, place.units(), out);
                 break;
             case Op::kVector:
-                take(tensors_.vectors[in.i] + u, one, place.units, out);
+                take(tensors_->vectors[in.i] + u, one, place.units(), out);
                 break;
             case Op::kState:
                 take((place.swapped ? next_ : now_)[in.i].row(b) + u, one, kTile, out);
                 break;
             case Op::kTemp:
-                take(temps_[in.i].row(b) + in.j + u, one, in.k ? place.units : kTile, out);
+                take(temps_[in.i].row(b) + in.j + u, one, in.k ? place.units() : kTile, out);
                 break;
             case Op::kConstant:
                 std::fill_n(out, kTile, T(in.value));
@@ -122,7 +132,7 @@ void Run<T>::reduce(const Instruction& in, int64_t b, T* out) {
 template <class T>
 void Run<T>::write(const Instruction& in, const Place& place, const T* a) {
     if (in.op == Op::kStoreTiled) {
-        T* to = tensors_.outputs[in.i] + tiled(place, tensors_.output_widths[in.i]);
+        T* to = tensors_->outputs[in.i] + tiled(place, tensors_->output_widths[in.i]);
         for (int64_t r = 0; r < place.count; ++r) copy_tile(a + r * kTile, to + r * kTile);
         return;
     }
@@ -131,12 +141,12 @@ void Run<T>::write(const Instruction& in, const Place& place, const T* a) {
         const int64_t b = place.rows[r];
         switch (in.op) {
             case Op::kStoreToken: {
-                T* to = tensors_.outputs[in.i] + (place.token + r) * tensors_.output_widths[in.i] + in.j + u;
+                T* to = tensors_->outputs[in.i] + (place.token + r) * tensors_->output_widths[in.i] + in.j + u;
                 __builtin_prefetch(to + kTile, 1);
-                if (place.units == kTile) {
+                if (place.units() == kTile) {
                     copy_tile(a, to);
                 } else {
-                    std::copy_n(a, place.units, to);
+                    std::copy_n(a, place.units(), to);
                 }
                 break;
             }
@@ -153,7 +163,7 @@ void Run<T>::write(const Instruction& in, const Place& place, const T* a) {
             }
             default: {
                 T whole = a[0];
-                for (int c = 1; c < place.units; ++c) {
+                for (int c = 1; c < place.units(); ++c) {
                     whole = in.op == Op::kStoreRowSum ? whole + a[c] : larger_number(whole, a[c]);
                 }
                 numbers_[in.i].row(b)[place.tile] = whole;
@@ -165,8 +175,8 @@ void Run<T>::write(const Instruction& in, const Place& place, const T* a) {
 template <class T>
 void Run<T>::with_vector(const Instruction& in, const Place& place, T* out, const T* a) {
     T vector[kTile];
-    take(tensors_.vectors[in.i] + (in.value != 0 ? 0 : place.tile * kTile), in.value != 0,
-         place.units, vector);
+    take(tensors_->vectors[in.i] + (in.value != 0 ? 0 : place.tile * kTile), in.value != 0,
+         place.units(), vector);
     for (int64_t r = 0; r < place.count; ++r) {
         for (int c = 0; c < kTile; ++c) {
             const T x = a[r * kTile + c];

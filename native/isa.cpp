@@ -12,30 +12,14 @@ namespace penstock {
 
 namespace PENSTOCK_ISA {
 
-// Threads that have something to do: to meet costs a microsecond or two, every phase of every step.
 template <class T>
-int useful_threads(const Program& program, const Tensors<T>& tensors, int threads) {
-    constexpr int64_t kWorth = 100000;  // operations of one thread in one step
-    int64_t work = 0;
-    for (const auto& panel : program.panels) work += 2 * panel.size() * tensors.batch;
-    for (const auto& phase : program.phases) {
-        for (const auto& group : phase) {
-            const int64_t numbers = group.width ? group.width : 2 * tensors.source_steps * program.gaze.key_width;
-            work += 4 * tensors.batch * numbers * static_cast<int64_t>(group.code.size());
-        }
-    }
-    if (program.apart) work *= tensors.steps;  // they never meet on the way
-    return static_cast<int>(std::clamp<int64_t>(work / kWorth, 1, threads));
-}
-
-template <class T>
-void run(const Program& program, const Tensors<T>& tensors, int threads) {
-    Run<T>(program, tensors, useful_threads(program, tensors, threads)).run();
+std::unique_ptr<Runs<T>> prepare(const Program& program, int64_t batch) {
+    return std::make_unique<Run<T>>(program, batch);
 }
 
 template <class T>
 Functions<T> functions() {
-    return {run<T>, best_symbols<T>, pack<T>};
+    return {prepare<T>, best_symbols<T>, pack<T>};
 }
 
 }  // namespace PENSTOCK_ISA

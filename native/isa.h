@@ -1,6 +1,8 @@
 // What every instruction set offers.
 #pragma once
 
+#include <memory>
+
 #include "program.h"
 
 namespace penstock {
@@ -18,7 +20,8 @@ struct BestSymbols {
 
 template <class T>
 struct Functions {
-    void (*run)(const Program&, const Tensors<T>&, int threads);
+    // The program must outlive what is made of it.
+    std::unique_ptr<Runs<T>> (*prepare)(const Program&, int64_t batch);
     void (*best)(const BestSymbols<T>&, int threads);
     // Members of a panel, unit and depth strides of each, into `out`.
     void (*pack)(const T* const* members, int64_t count, int64_t width, int64_t depth,

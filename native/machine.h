@@ -75,85 +75,117 @@ struct Rows {
     T* row(int64_t b) const { return data.get() + b * stride; }
 };
 
+// Runs of a batch, one at a time; what they need in memory is taken once.
 template <class T>
-class Run {
+class Run : public Runs<T> {
   public:
-    Run(const Program& program, const Tensors<T>& tensors, int threads)
-        : program_(program), tensors_(tensors), threads_(threads), barrier_(threads) {
-        blocks_ = (tensors.batch + rows_of_block() - 1) / rows_of_block();
+    Run(const Program& program, int64_t batch)
+        : program_(program),
+          batch_(batch),
+          rows_of_block_(batch >= 2 * kRows ? kRows : kRows / 2),
+          blocks_((batch + rows_of_block_ - 1) / rows_of_block_) {
         for (int64_t width : program.states) {
-            for (auto* states : {&now_, &next_}) states->emplace_back(tensors.batch, width);
+            for (auto* states : {&now_, &next_}) states->emplace_back(batch, width);
         }
-        for (int64_t width : program.temps) temps_.emplace_back(tensors.batch, width);
-        for (int64_t width : program.sums) {
-            sums_.emplace_back(blocks_, width);
-            std::fill_n(sums_.back().data.get(), blocks_ * sums_.back().stride, T(0));
-        }
+        for (int64_t width : program.temps) temps_.emplace_back(batch, width);
+        for (int64_t width : program.sums) sums_.emplace_back(blocks_, width);
         int64_t tiles = 1;
         for (const auto& phase : program.phases) {
-            for (const auto& group : phase) tiles = std::max(tiles, group.tiles());
+            for (const auto& group : phase) {
+                tiles = std::max(tiles, group.tiles());
+                for (const auto& i : group.code) looks_back_ |= i.op == Op::kPrevious;
+            }
         }
-        for (int64_t i = 0; i < program.row_numbers; ++i) numbers_.emplace_back(tensors.batch, tiles);
-        find_previous();
+        for (int64_t i = 0; i < program.row_numbers; ++i) numbers_.emplace_back(batch, tiles);
+        for (int64_t b = 0; b < batch; ++b) all_rows_.push_back(b);
     }
 
-    void run() {
+    void run(const Tensors<T>& tensors, int threads) override {
+        tensors_ = &tensors;
+        threads_ = useful(threads);
+        while (static_cast<int>(scratch_.size()) < threads_) {
+            scratch_.push_back(make_buffer<T>(program_.slots * slot_size()));
+        }
+        if (looks_back_) find_previous();
+        for (auto& sum : sums_) std::fill_n(sum.data.get(), blocks_ * sum.stride, T(0));
         take_first_states();
+        Barrier barrier(threads_);
         if (threads_ == 1) {
-            work(0);
+            work(0, barrier);
         } else {
 #pragma omp parallel num_threads(threads_)
-            work(omp_get_thread_num());
+            work(omp_get_thread_num(), barrier);
         }
         give_last_states();
         give_sums();
     }
 
   private:
-    // What an instruction sees: some rows of one tile of one step.
+    // What an instruction sees: some rows of some tiles of one step. A slot holds them tile by tile.
     struct Place {
         const int64_t* rows;  // the row of each token
         int64_t token, count;       // the first token, and how many there are
         int64_t first, all;         // the same of the whole step
-        int64_t tile, block;
-        int units;            // real ones in this tile
+        int64_t tile, tiles, block;
+        int64_t left;         // units from the first of these tiles on
         T* slots;
         bool swapped;         // whether `next_` holds the present states
+
+        int64_t size() const { return tiles * count * kTile; }
+        Place only(int64_t t) const {
+            return {rows, token, count, first, all, tile + t, 1, block, left - t * kTile,
+                    slots + t * count * kTile, swapped};
+        }
+        int units() const { return static_cast<int>(std::min<int64_t>(kTile, left)); }
     };
 
-    // Small batches are cut so that two threads have equal work; numbers do not depend on it.
-    int64_t rows_of_block() const { return tensors_.batch >= 2 * kRows ? kRows : kRows / 2; }
     int64_t slot_size() const { return kRows * kTile; }
 
-    void work(int thread) {
+    // Threads that have something to do: to meet costs a microsecond or two, every phase of every
+    // step.
+    int useful(int threads) const {
+        constexpr int64_t kWorth = 100000;  // operations of one thread in one step
+        int64_t work = 0;
+        for (const auto& panel : program_.panels) work += 2 * panel.size() * batch_;
+        for (const auto& phase : program_.phases) {
+            for (const auto& group : phase) {
+                const int64_t looking = 2 * tensors_->source_steps * program_.gaze.key_width;
+                const int64_t numbers = group.width ? group.width : looking;
+                work += 4 * batch_ * numbers * static_cast<int64_t>(group.code.size());
+            }
+        }
+        if (program_.apart) work *= tensors_->steps;  // they never meet on the way
+        return static_cast<int>(std::clamp<int64_t>(work / kWorth, 1, threads));
+    }
+
+    void work(int thread, Barrier& barrier) {
         // A nested or limited OpenMP region may give fewer threads than asked for.
         const int threads = threads_ == 1 ? 1 : omp_get_num_threads();
         if (threads != threads_) {
             if (thread > 0) return;
-            for (int64_t s = 0; s < tensors_.steps; ++s) {
+            for (int64_t s = 0; s < tensors_->steps; ++s) {
                 for (size_t p = 0; p < program_.phases.size(); ++p) {
-                    for (int t = 0; t < threads_; ++t) phase(s, p, t, scratch().get());
+                    for (int t = 0; t < threads_; ++t) phase(s, p, t);
                 }
             }
             return;
         }
-        const Buffer<T> slots = scratch();
-        for (int64_t s = 0; s < tensors_.steps; ++s) {
+        for (int64_t s = 0; s < tensors_->steps; ++s) {
             for (size_t p = 0; p < program_.phases.size(); ++p) {
-                phase(s, p, thread, slots.get());
-                if (!program_.apart) barrier_.meet();
+                phase(s, p, thread);
+                if (!program_.apart) barrier.meet();
             }
         }
     }
 
-    Buffer<T> scratch() const { return make_buffer<T>(program_.slots * slot_size()); }
-
-    void phase(int64_t s, size_t p, int thread, T* slots) {
-        const int64_t step = tensors_.reverse ? tensors_.steps - 1 - s : s;
-        const int64_t first = tensors_.offsets ? tensors_.offsets[step] : step * tensors_.batch;
-        const int64_t end = tensors_.offsets ? tensors_.offsets[step + 1] : first + tensors_.batch;
+    void phase(int64_t s, size_t p, int thread) {
+        const Tensors<T>& tensors = *tensors_;
+        const int64_t step = tensors.reverse ? tensors.steps - 1 - s : s;
+        const int64_t first = tensors.offsets ? tensors.offsets[step] : step * batch_;
+        const int64_t end = tensors.offsets ? tensors.offsets[step + 1] : first + batch_;
         const int64_t count = end - first;
-        const int64_t blocks = (count + rows_of_block() - 1) / rows_of_block();
+        // Small batches are cut so that two threads have equal work; numbers do not depend on it.
+        const int64_t blocks = (count + rows_of_block_ - 1) / rows_of_block_;
         for (const auto& group : program_.phases[p]) {
             if (group.width == 0) {
                 look(group.code[0].op, first, count, thread);
@@ -164,51 +196,54 @@ class Run {
             const int64_t cut = program_.apart ? tiles : tiles * blocks;
             const int64_t from = cut * thread / threads_, to = cut * (thread + 1) / threads_;
             const int64_t scale = program_.apart ? blocks : 1;
-            for (int64_t item = from * scale; item < to * scale; ++item) {
+            // Few rows leave room for several tiles, whose chains of operations overlap.
+            const int64_t most = blocks == 1 ? kRows / count : 1;
+            for (int64_t item = from * scale, tiles_now; item < to * scale; item += tiles_now) {
                 const int64_t tile = item / blocks, block = item % blocks;
                 const int64_t low = count * block / blocks, high = count * (block + 1) / blocks;
-                const int units = static_cast<int>(std::min<int64_t>(kTile, group.width - tile * kTile));
-                execute(group, {tensors_.rows ? tensors_.rows + first + low : row_numbers() + low,
-                                first + low, high - low, first, count, tile, block, units, slots,
-                                s % 2 == 1});
+                tiles_now = std::min(most, to * scale - item);
+                execute(group, {tensors.rows ? tensors.rows + first + low : all_rows_.data() + low,
+                                first + low, high - low, first, count, tile, tiles_now, block,
+                                group.width - tile * kTile, scratch_[thread].get(), s % 2 == 1});
             }
         }
-        if (p + 1 == program_.phases.size() && count < tensors_.batch) keep_others(s, first, end, thread);
+        if (p + 1 == program_.phases.size() && count < batch_) keep_others(s, first, end, thread);
     }
 
     // Each thread looks at the source for some of the rows of a step.
     void look(Op op, int64_t first, int64_t count, int thread) {
-        std::vector<T> slopes(op == Op::kAttendBack ? tensors_.source_steps : 0);
+        std::vector<T> slopes(op == Op::kAttendBack ? tensors_->source_steps : 0);
         for (int64_t i = count * thread / threads_; i < count * (thread + 1) / threads_; ++i) {
-            const int64_t n = first + i, b = tensors_.rows ? tensors_.rows[n] : i;
+            const int64_t n = first + i, b = tensors_->rows ? tensors_->rows[n] : i;
             op == Op::kAttend ? attend(n, b) : attend_back(n, b, slopes.data());
         }
     }
 
-    int64_t source(int64_t b) const { return tensors_.source_rows ? tensors_.source_rows[b] : b; }
+    int64_t source(int64_t b) const { return tensors_->source_rows ? tensors_->source_rows[b] : b; }
     int64_t words(int64_t b) const {
-        return tensors_.words ? tensors_.words[source(b)] : tensors_.source_steps;
+        return tensors_->words ? tensors_->words[source(b)] : tensors_->source_steps;
     }
     void attend(int64_t n, int64_t b);
     void attend_back(int64_t n, int64_t b, T* slopes);
 
     // A row without a token keeps its states.
     void keep_others(int64_t s, int64_t first, int64_t end, int thread) {
-        std::vector<bool> real(tensors_.batch, false);
-        for (int64_t n = first; n < end; ++n) real[tensors_.rows[n]] = true;
+        std::vector<bool> real(batch_, false);
+        for (int64_t n = first; n < end; ++n) real[tensors_->rows[n]] = true;
         for (size_t i = 0; i < now_.size(); ++i) {
             const auto& from = s % 2 ? next_[i] : now_[i];
             const auto& to = s % 2 ? now_[i] : next_[i];
             const int64_t tiles = from.stride / kTile;
             const int64_t low = tiles * thread / threads_ * kTile;
             const int64_t high = tiles * (thread + 1) / threads_ * kTile;
-            for (int64_t b = 0; b < tensors_.batch; ++b) {
+            for (int64_t b = 0; b < batch_; ++b) {
                 if (!real[b]) std::copy(from.row(b) + low, from.row(b) + high, to.row(b) + low);
             }
         }
     }
 
     void execute(const Group& group, const Place& place);
+    void on_tile(const Instruction& instruction, const Place& place);
     void multiply(const Instruction& instruction, const Place& place);
     void read(const Instruction& instruction, const Place& place, T* out);
     void write(const Instruction& instruction, const Place& place, const T* a);
@@ -223,43 +258,33 @@ class Run {
 
     const T* before(const Instruction& instruction, const Place& place, int64_t r) const {
         const int64_t n = previous_[place.token + r];
-        const int64_t width = tensors_.token_widths[instruction.i];
-        if (n < 0) return tensors_.sequences[instruction.k] + place.rows[r] * width;
-        return tensors_.tokens[instruction.i] + n * width;
+        const int64_t width = tensors_->token_widths[instruction.i];
+        if (n < 0) return tensors_->sequences[instruction.k] + place.rows[r] * width;
+        return tensors_->tokens[instruction.i] + n * width;
     }
 
     // The token before each token of its row, in the order opposite to this run's; -1 at the first.
     void find_previous() {
-        bool wanted = false;
-        for (const auto& phase : program_.phases) {
-            for (const auto& group : phase) {
-                for (const auto& i : group.code) wanted |= i.op == Op::kPrevious;
-            }
-        }
-        for (int64_t b = 0; b < tensors_.batch; ++b) all_rows_.push_back(b);
-        if (!wanted) return;
-        const int64_t B = tensors_.batch, T_ = tensors_.steps;
-        previous_.resize(tensors_.offsets ? tensors_.offsets[T_] : T_ * B);
+        const int64_t B = batch_, T_ = tensors_->steps;
+        previous_.resize(tensors_->offsets ? tensors_->offsets[T_] : T_ * B);
         std::vector<int64_t> last(B, -1);
         for (int64_t s = 0; s < T_; ++s) {
-            const int64_t step = tensors_.reverse ? s : T_ - 1 - s;
-            const int64_t from = tensors_.offsets ? tensors_.offsets[step] : step * B;
-            const int64_t to = tensors_.offsets ? tensors_.offsets[step + 1] : from + B;
+            const int64_t step = tensors_->reverse ? s : T_ - 1 - s;
+            const int64_t from = tensors_->offsets ? tensors_->offsets[step] : step * B;
+            const int64_t to = tensors_->offsets ? tensors_->offsets[step + 1] : from + B;
             for (int64_t n = from; n < to; ++n) {
-                const int64_t b = tensors_.rows ? tensors_.rows[n] : n - from;
+                const int64_t b = tensors_->rows ? tensors_->rows[n] : n - from;
                 previous_[n] = last[b];
                 last[b] = n;
             }
         }
     }
 
-    const int64_t* row_numbers() const { return all_rows_.data(); }
-
     void take_first_states() {
         for (size_t i = 0; i < now_.size(); ++i) {
             const int64_t width = program_.states[i];
-            for (int64_t b = 0; b < tensors_.batch; ++b) {
-                T* to = std::copy_n(tensors_.first[i] + b * width, width, now_[i].row(b));
+            for (int64_t b = 0; b < batch_; ++b) {
+                T* to = std::copy_n(tensors_->first[i] + b * width, width, now_[i].row(b));
                 std::fill(to, now_[i].row(b) + now_[i].stride, T(0));
             }
         }
@@ -267,28 +292,29 @@ class Run {
 
     void give_last_states() {
         for (size_t i = 0; i < now_.size(); ++i) {
-            const auto& states = tensors_.steps % 2 ? next_[i] : now_[i];
-            for (int64_t b = 0; b < tensors_.batch; ++b) {
-                std::copy_n(states.row(b), program_.states[i], tensors_.last[i] + b * program_.states[i]);
+            const auto& states = tensors_->steps % 2 ? next_[i] : now_[i];
+            for (int64_t b = 0; b < batch_; ++b) {
+                std::copy_n(states.row(b), program_.states[i], tensors_->last[i] + b * program_.states[i]);
             }
         }
     }
 
     void give_sums() {
         for (size_t i = 0; i < sums_.size(); ++i) {
-            std::fill_n(tensors_.sums[i], program_.sums[i], T(0));
+            std::fill_n(tensors_->sums[i], program_.sums[i], T(0));
             for (int64_t block = 0; block < blocks_; ++block) {
-                for (int64_t u = 0; u < program_.sums[i]; ++u) tensors_.sums[i][u] += sums_[i].row(block)[u];
+                for (int64_t u = 0; u < program_.sums[i]; ++u) tensors_->sums[i][u] += sums_[i].row(block)[u];
             }
         }
     }
 
     const Program& program_;
-    const Tensors<T>& tensors_;
-    const int threads_;
-    int64_t blocks_;
-    Barrier barrier_;
+    const Tensors<T>* tensors_ = nullptr;  // of the present run
+    const int64_t batch_, rows_of_block_, blocks_;
+    int threads_ = 1;
+    bool looks_back_ = false;
     std::vector<Rows<T>> now_, next_, temps_, sums_, numbers_;
+    std::vector<Buffer<T>> scratch_;  // the slots of each thread
     std::vector<int64_t> previous_, all_rows_;
 };
 

@@ -4,7 +4,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
-#include "isa.h"
+#include "stepper.h"
 
 namespace nb = nanobind;
 
@@ -62,19 +62,9 @@ const Table& find(const std::string& isa) {
     throw std::invalid_argument("Machine: this processor does not run " + isa);
 }
 
-using Address = uintptr_t;
-using Addresses = std::vector<Address>;
 using Instructions =
     std::vector<std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, double>>;
 using Stretches = std::vector<std::tuple<bool, int64_t, int64_t>>;
-
-template <class T, class Pointer = const T*>
-std::vector<Pointer> pointers(const Addresses& addresses) {
-    std::vector<Pointer> found;
-    found.reserve(addresses.size());
-    for (Address address : addresses) found.push_back(reinterpret_cast<Pointer>(address));
-    return found;
-}
 
 // A program, and the instruction set it runs on.
 class Machine {
@@ -161,9 +151,9 @@ class Machine {
                 pointers<T, T*>(sums),
             };
             nb::gil_scoped_release release;
-            function(program_, tensors, threads);
+            function(program_, batch)->run(tensors, threads);
         };
-        is_double ? running(0.0, table_.of_double.run) : running(0.0f, table_.of_float.run);
+        is_double ? running(0.0, table_.of_double.prepare) : running(0.0f, table_.of_float.prepare);
     }
 
     const Program& program() const { return program_; }
@@ -174,61 +164,47 @@ class Machine {
     Program program_;
 };
 
-// A machine with its weights, for one step at a time.
+// A machine with its weights, for one step at a time. It does not let go of Python's lock, which
+// keeps the memory of a step to one thread.
 class Stepper {
   public:
-    Stepper(const Machine& machine, Addresses vectors, Addresses panels, bool is_double)
-        : machine_(machine), vectors_(std::move(vectors)), panels_(std::move(panels)), is_double_(is_double) {}
+    Stepper(const Machine& machine, const Addresses& vectors, const Addresses& panels, bool is_double) {
+        const auto& program = machine.program();
+        const auto& table = machine.table();
+        if (is_double) {
+            steps_.emplace<Steps<double>>(program, table.of_double, vectors, panels);
+        } else {
+            steps_.emplace<Steps<float>>(program, table.of_float, vectors, panels);
+        }
+    }
 
     // One token of width `width` to one output of width `out_width`, for every row.
     void step(int64_t batch, Address x, int64_t width, const Addresses& first,
-              const Addresses& last, Address out, int64_t out_width) const {
-        run(batch, x, width, first, last, {out}, {out_width}, {}, {}, 1);
+              const Addresses& last, Address out, int64_t out_width) {
+        take(batch, x, width, first, last, {out}, {out_width}, {}, 1);
     }
 
-    // The same with a source to look at: sequences of `words` at most, and which is each row's.
+    // The same with a source to look at.
     void look(int64_t batch, Address x, int64_t width, const Addresses& first,
               const Addresses& last, const Addresses& outs, const std::vector<int64_t>& out_widths,
-              const Addresses& sequences, int64_t steps, Address words, Address rows,
-              int threads) const {
-        run(batch, x, width, first, last, outs, out_widths, sequences, {steps, words, rows}, threads);
+              const Addresses& sequences, int64_t steps, Address words, Address rows, int threads) {
+        take(batch, x, width, first, last, outs, out_widths, {sequences, steps, words, rows}, threads);
     }
 
   private:
-    struct Source {
-        int64_t steps;
-        Address words, rows;
-    };
-
-    void run(int64_t batch, Address x, int64_t width, const Addresses& first, const Addresses& last,
-             const Addresses& outs, const std::vector<int64_t>& out_widths,
-             const Addresses& sequences, Source source, int threads) const {
-        auto stepping = [&](auto zero, auto function) {
-            using T = decltype(zero);
-            Tensors<T> tensors{};
-            tensors.steps = 1;
-            tensors.batch = batch;
-            tensors.source_steps = source.steps;
-            tensors.words = reinterpret_cast<const int64_t*>(source.words);
-            tensors.source_rows = reinterpret_cast<const int64_t*>(source.rows);
-            tensors.tokens = {reinterpret_cast<const T*>(x)};
-            tensors.token_widths = {width};
-            tensors.sequences = pointers<T>(sequences);
-            tensors.vectors = pointers<T>(vectors_);
-            tensors.panels = pointers<T>(panels_);
-            tensors.first = pointers<T>(first);
-            tensors.last = pointers<T, T*>(last);
-            tensors.outputs = pointers<T, T*>(outs);
-            tensors.output_widths = out_widths;
-            function(machine_.program(), tensors, threads);
-        };
-        is_double_ ? stepping(0.0, machine_.table().of_double.run)
-                   : stepping(0.0f, machine_.table().of_float.run);
+    void take(int64_t batch, Address x, int64_t width, const Addresses& first, const Addresses& last,
+              const Addresses& outs, const std::vector<int64_t>& out_widths, const Source& source,
+              int threads) {
+        std::visit(
+            [&](auto& steps) {
+                if constexpr (!std::is_same_v<std::decay_t<decltype(steps)>, std::monostate>) {
+                    steps.take(batch, x, width, first, last, outs, out_widths, source, threads);
+                }
+            },
+            steps_);
     }
 
-    const Machine& machine_;
-    const Addresses vectors_, panels_;
-    const bool is_double_;
+    std::variant<std::monostate, Steps<float>, Steps<double>> steps_;
 };
 
 // Packs the matrix of a softmax, (symbols, depth), for `best_symbols`.

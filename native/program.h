@@ -102,4 +102,11 @@ struct Tensors {
     std::vector<T*> outputs, last, sums;
 };
 
+// Runs of one program and batch, one after another.
+template <class T>
+struct Runs {
+    virtual ~Runs() = default;
+    virtual void run(const Tensors<T>& tensors, int threads) = 0;
+};
+
 }  // namespace penstock
