@@ -11,6 +11,7 @@ import json
 import math
 import platform
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from torch.nn import functional as F
 from benchmarks.timing import paired
 from penstock import _native
 from penstock.cells import CELLS
+from penstock.engines.forms import FORMS
 from penstock.layers.recurrent import Recurrent
 
 SIZES = [(20, 35, 200), (20, 35, 650), (64, 35, 512), (32, 100, 128), (1, 100, 256)]
@@ -107,10 +109,11 @@ def peers(rounds: int) -> Iterator[Row]:
 @torch.no_grad()
 def streaming(rounds: int) -> Iterator[Row]:
     """A hundred steps, batch 1, each from the state that the last one gave."""
-    for size in (128, 256, 512):
+    for size, form in product((128, 256, 512), FORMS):
         ours, peer, x = Recurrent("lstm", size, size), nn.LSTMCell(size, size), torch.randn(1, size)
+        ours.eval().quantise(form)
         sides = {"torch": stream(peer, x, peer(x)), "ours": stream(ours.step, x, ours(x[None])[1])}
-        yield row("lstm, 100 single steps", (1, 1, size), paired(sides, rounds))
+        yield row(f"lstm, 100 single steps, {form}", (1, 1, size), paired(sides, rounds))
 
 
 def stream(step: Callable[..., Any], x: Tensor, state: Any) -> Callable[[], None]:

@@ -8,8 +8,10 @@ namespace penstock::PENSTOCK_ISA {
 template <class T>
 void Run<T>::execute(const Group& group, const Place& place) {
     for (const auto& instruction : group.code) {
-        if (instruction.op > Op::kSelect && instruction.op != Op::kAddVector &&
-            instruction.op != Op::kMulVector) {
+        if (instruction.op == Op::kMultiply) {
+            multiply(instruction, place);
+        } else if (instruction.op > Op::kSelect && instruction.op != Op::kAddVector &&
+                   instruction.op != Op::kMulVector) {
             T* out = place.slots + instruction.out * slot_size();
             const T* a = place.slots + instruction.a * slot_size();
             compute(instruction, place.size(), out, a, place.slots + instruction.b * slot_size());
@@ -26,8 +28,6 @@ void Run<T>::on_tile(const Instruction& instruction, const Place& place) {
     const T* a = place.slots + instruction.a * slot_size();
     if (instruction.op < Op::kMultiply) {
         read(instruction, place, out);
-    } else if (instruction.op == Op::kMultiply) {
-        multiply(instruction, place);
     } else if (instruction.op < Op::kSelect) {
         write(instruction, place, a);
     } else if (instruction.op == Op::kSelect) {
@@ -44,17 +44,33 @@ void Run<T>::on_tile(const Instruction& instruction, const Place& place) {
 template <class T>
 void Run<T>::multiply(const Instruction& instruction, const Place& place) {
     const Panel& panel = program_.panels[instruction.i];
-    const int64_t depth = panel.depth();
-    const T* tile = tensors_->panels[instruction.i] + place.tile * depth * panel.members * kTile;
+    const int64_t depth = panel.depth(), per_tile = depth * panel.members * kTile;
+    const T* data = tensors_->panels[instruction.i];
+    T* out = place.slots + instruction.out * slot_size();
     const T* rows[kRows];
     int64_t from = 0;
     for (const auto& [operand, length] : panel.stretches) {
         const auto& states = place.swapped ? next_ : now_;
         const Rows<T>& values = operand.is_state ? states[operand.index] : temps_[operand.index];
         for (int64_t r = 0; r < place.count; ++r) rows[r] = values.row(place.rows[r]);
-        multiply_tile(rows, place.count, tile, panel.members, depth, from, length,
-                      place.slots + instruction.out * slot_size(), slot_size());
+        if (tensors_->form != Form::kFull) return multiply_reduced(rows, panel, data, place, out);
+        for (int64_t t = 0; t < place.tiles; ++t) {
+            multiply_tile(rows, place.count, data + (place.tile + t) * per_tile, panel.members,
+                          depth, from, length, out + t * place.count * kTile, slot_size());
+        }
         from += length;
+    }
+}
+
+// A panel in fewer bits has one stretch.
+template <class T>
+void Run<T>::multiply_reduced(const T* const* rows, const Panel& panel, const T* data,
+                              const Place& place, T* out) {
+    if constexpr (std::is_same_v<T, float>) {
+        const int64_t words = panel.words(tensors_->form) / panel.tiles() * place.tile;
+        const int32_t* from = reinterpret_cast<const int32_t*>(data) + words;
+        const auto function = tensors_->form == Form::kInt8 ? multiply_words<Int8> : multiply_words<Bfloat16>;
+        function(rows, place.count, from, place.tiles, panel.members, panel.depth(), out, slot_size());
     }
 }
 

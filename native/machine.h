@@ -8,12 +8,9 @@
 #include <new>
 #include <thread>
 
-#include "product.h"
-#include "program.h"
+#include "reduced.h"
 
 namespace penstock::PENSTOCK_ISA {
-
-constexpr int64_t kRows = 24;  // rows of a tile at most
 
 template <class T>
 using Buffer = std::unique_ptr<T[], void (*)(T*)>;
@@ -245,6 +242,8 @@ class Run : public Runs<T> {
     void execute(const Group& group, const Place& place);
     void on_tile(const Instruction& instruction, const Place& place);
     void multiply(const Instruction& instruction, const Place& place);
+    void multiply_reduced(const T* const* rows, const Panel& panel, const T* data,
+                          const Place& place, T* out);
     void read(const Instruction& instruction, const Place& place, T* out);
     void write(const Instruction& instruction, const Place& place, const T* a);
     void reduce(const Instruction& instruction, int64_t b, T* out);

@@ -4,6 +4,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include "reduce.h"
 #include "stepper.h"
 
 namespace nb = nanobind;
@@ -117,13 +118,28 @@ class Machine {
         is_double ? packing(0.0, table_.of_double.pack) : packing(0.0f, table_.of_float.pack);
     }
 
+    int64_t words(size_t panel, int64_t form) const {
+        return program_.panels.at(panel).words(static_cast<Form>(form));
+    }
+
+    // The same in fewer bits, from float32 whose numbers are rounded to that form already.
+    void reduce(size_t index, int64_t form, const Addresses& members, int64_t by_unit,
+                int64_t by_depth, Address out) const {
+        const Panel& panel = program_.panels.at(index);
+        if (panel.stretches.size() != 1) throw std::invalid_argument("Machine: one operand only");
+        const auto from = pointers<float>(members);
+        nb::gil_scoped_release release;
+        penstock::reduce(panel, static_cast<Form>(form), from.data(), by_unit, by_depth,
+                         reinterpret_cast<uint32_t*>(out));
+    }
+
     void run(int64_t steps, int64_t batch, bool reverse, Address offsets, Address rows,
              Address resets, int64_t source_steps, Address words, Address d_keys, Address d_values,
              Address d_vector, const Addresses& tokens, const std::vector<int64_t>& token_widths,
              const Addresses& sequences, const Addresses& vectors, const Addresses& panels,
              const Addresses& first, const Addresses& last, const Addresses& outputs,
-             const std::vector<int64_t>& output_widths, const Addresses& sums, bool is_double,
-             int threads) const {
+             const std::vector<int64_t>& output_widths, const Addresses& sums, int64_t form,
+             bool is_double, int threads) const {
         auto running = [&](auto zero, auto function) {
             using T = decltype(zero);
             const Tensors<T> tensors{
@@ -139,6 +155,7 @@ class Machine {
                 reinterpret_cast<T*>(d_keys),
                 reinterpret_cast<T*>(d_values),
                 reinterpret_cast<T*>(d_vector),
+                static_cast<Form>(form),
                 pointers<T>(tokens),
                 pointers<T>(sequences),
                 pointers<T>(vectors),
@@ -168,13 +185,14 @@ class Machine {
 // keeps the memory of a step to one thread.
 class Stepper {
   public:
-    Stepper(const Machine& machine, const Addresses& vectors, const Addresses& panels, bool is_double) {
+    Stepper(const Machine& machine, const Addresses& vectors, const Addresses& panels, int64_t form,
+            bool is_double) {
         const auto& program = machine.program();
         const auto& table = machine.table();
         if (is_double) {
-            steps_.emplace<Steps<double>>(program, table.of_double, vectors, panels);
+            steps_.emplace<Steps<double>>(program, table.of_double, vectors, panels, Form::kFull);
         } else {
-            steps_.emplace<Steps<float>>(program, table.of_float, vectors, panels);
+            steps_.emplace<Steps<float>>(program, table.of_float, vectors, panels, static_cast<Form>(form));
         }
     }
 
@@ -263,10 +281,12 @@ NB_MODULE(_native, m) {
                       const std::vector<int64_t>&>())
         .def("panel_size", &Machine::panel_size)
         .def("pack", &Machine::pack)
+        .def("words", &Machine::words)
+        .def("reduce", &Machine::reduce)
         .def("run", &Machine::run);
     using penstock::Stepper;
     nb::class_<Stepper>(m, "Stepper")
-        .def(nb::init<const Machine&, penstock::Addresses, penstock::Addresses, bool>(),
+        .def(nb::init<const Machine&, penstock::Addresses, penstock::Addresses, int64_t, bool>(),
              nb::keep_alive<1, 2>())
         .def("step", &Stepper::step)
         .def("look", &Stepper::look);

@@ -36,10 +36,11 @@ template <class T>
 class Steps {
   public:
     Steps(const Program& program, const Functions<T>& functions, const Addresses& vectors,
-          const Addresses& panels)
+          const Addresses& panels, Form form)
         : program_(program), functions_(functions) {
         tensors_.steps = 1;
         tensors_.batch = -1;
+        tensors_.form = form;
         assign(tensors_.vectors, vectors);
         assign(tensors_.panels, panels);
     }

@@ -31,6 +31,20 @@ class Machine:
     ) -> None:
         """Copy matrices, given by address and strides, to the order in which they are read."""
 
+    def words(self, panel: int, form: int) -> int:
+        """How many words of 32 bits a panel holds in a form of fewer bits."""
+
+    def reduce(
+        self,
+        panel: int,
+        form: int,
+        members: Sequence[int],
+        by_unit: int,
+        by_depth: int,
+        out: int,
+    ) -> None:
+        """Copy matrices of float32, rounded to a form already, to its words."""
+
     def run(self, *arguments: object) -> None:
         """Run over a sequence; tensors are given by address."""
 
@@ -38,7 +52,12 @@ class Stepper:
     """A machine with its weights, for one step at a time."""
 
     def __init__(
-        self, machine: Machine, vectors: Sequence[int], panels: Sequence[int], is_double: bool
+        self,
+        machine: Machine,
+        vectors: Sequence[int],
+        panels: Sequence[int],
+        form: int,
+        is_double: bool,
     ) -> None: ...
     def step(
         self,

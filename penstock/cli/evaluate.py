@@ -15,6 +15,7 @@ from penstock.cli.measure import measure, tokenised
 from penstock.cli.options import (
     FileList,
     Json,
+    Quantise,
     Quiet,
     Sentences,
     Threads,
@@ -58,6 +59,7 @@ def evaluate(
     valid: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="text that weights are fitted to")
     ] = None,
+    quantise: Quantise = "",
     sentences: Sentences = False,
     cache: Annotated[int, typer.Option(min=0, help="words of a cache (0: none)")] = 0,
     theta: Annotated[float, typer.Option(help="sharpness of a network's cache")] = 0.3,
@@ -98,7 +100,7 @@ def evaluate(
     opened = []
     for path in models:
         with watch(f"reading {path}") as told:
-            opened.append(open_model(path, told))
+            opened.append(open_model(path, told, form=quantise))
     if len(opened) == 1 and isinstance(opened[0], Network):
         _show(_cost(opened[0], test, adaption, watch), {}, as_json)
         return

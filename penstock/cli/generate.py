@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.cli.options import LARGEST, Json, Threads, print_json, use_threads
+from penstock.cli.options import LARGEST, Json, Quantise, Threads, print_json, use_threads
 from penstock.cli.scorers import Model, open_model
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def generate(
     top_p: Annotated[float, typer.Option(help="only among the likeliest up to p")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST, help="of the random numbers")] = 1,
     unknown: Annotated[bool, typer.Option("--unknown", help="<unk> may be written")] = False,
+    quantise: Quantise = "",
     threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
@@ -37,7 +38,7 @@ def generate(
 
     use_threads(threads)
     sampling = Sampling(0.0 if greedy else temperature, top_k, top_p)
-    opened = open_model(folder)
+    opened = open_model(folder, form=quantise)
     tokeniser, model = opened.tokeniser, opened.symbols()
     start = [tokeniser.eos_id, *tokeniser.encode(prompt)]
     forbidden = [] if unknown or tokeniser.unk_id is None else [tokeniser.unk_id]

@@ -18,6 +18,7 @@ __all__ = [
     "FileList",
     "Json",
     "Out",
+    "Quantise",
     "Quiet",
     "RecipeName",
     "Sentences",
@@ -39,6 +40,10 @@ FileList = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object for programs")]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="folder for the model [runs/RECIPE]")]
+Quantise = Annotated[
+    str,
+    typer.Option(metavar="FORM", help="hold a network's matrices in bfloat16 or int8"),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
 RecipeName = Annotated[str, typer.Option(metavar="NAME", help="settings by name, or a .toml file")]
 Sentences = Annotated[bool, typer.Option("--sentences", help="every line stands alone")]

@@ -100,17 +100,28 @@ def is_ngram(path: Path) -> bool:
     return path.is_file() or (path.name.endswith(SUFFIXES) and not path.is_dir())
 
 
-def open_model(path: Path, progress: Advance = lambda done, total: None) -> Network | Counted:
-    """The model in a folder or a file.
+def open_model(
+    path: Path, progress: Advance = lambda done, total: None, *, form: str = ""
+) -> Network | Counted:
+    """The model in a folder or a file; a network's matrices in fewer bits if a form is given.
 
     Raises:
         DataError: it is missing, damaged or something else.
+        ConfigError: it cannot take that form.
     """
     if is_ngram(path):
+        if form:
+            raise ConfigError(f"{path}: expected a network for --quantise {form}, got n-grams.")
         return open_counted(path, progress)
+    from penstock.models.language import LanguageModel
     from penstock.training.folder import load_language
 
-    return Network(path, *load_language(path))
+    found = Network(path, *load_language(path))
+    if form:
+        if not isinstance(found.model, LanguageModel):
+            raise ConfigError(f"{path}: expected a recurrent network for --quantise {form}.")
+        found.model.quantise(form)
+    return found
 
 
 def check_same_tokens(models: Sequence[Network | Counted]) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from penstock.engines.machine import Compiled, Order, compiled
+from penstock.engines.machine import Compiled, Order, Panels, compiled
+from penstock.engines.storage import Weights
 from penstock.equations.adjoint import Adjoint
 from penstock.equations.loop import Gaze
 
@@ -44,6 +45,7 @@ def run_loop(
     order: Order,
     like: Tensor,
     again: Again,
+    weights: Weights,
 ) -> Tensors:
     """Run a loop over a sequence, with a gradient if one is wanted.
 
@@ -55,22 +57,33 @@ def run_loop(
         order: of the tokens.
         like: any tensor of the numbers' type, without gradient.
         again: the same in PyTorch.
+        weights: what the matrices belong to; they keep them packed.
 
     Returns:
         Outputs (N, sum of widths), what the way back needs, last states (B, width), sums (width,).
     """
     if not wants_gradient(flat):
-        return forward(compiled(program), flat, sizes, like, order)
+        made, matrices = compiled(program), _split(flat, sizes)[3]
+        packed = weights.keep(program, lambda: made.pack(matrices, weights.form))
+        return forward(made, flat, sizes, like, order, packed)
     call = _Call(program, sizes, order, like, again.run, len(again.leaves))
     return list(_Differentiable.apply(call, *again.leaves, *flat))
 
 
 def forward(
-    made: Compiled, flat: Sequence[Tensor], sizes: Sequence[int], like: Tensor, order: Order
+    made: Compiled,
+    flat: Sequence[Tensor],
+    sizes: Sequence[int],
+    like: Tensor,
+    order: Order,
+    packed: Panels | None = None,
 ) -> Tensors:
-    """Pack the matrices and run; ``flat`` holds ``sizes`` tensors of each kind."""
+    """Run, with matrices that are packed now if they are not yet; ``flat`` holds ``sizes`` tensors
+    of each kind.
+    """
     tokens, sequences, vectors, matrices, first = _split(flat, sizes)
-    return made.run(tokens, sequences, vectors, made.pack(matrices), first, order, like)
+    packed = packed or made.pack(matrices)
+    return made.run(tokens, sequences, vectors, packed, first, order, like)
 
 
 @dataclass(frozen=True)

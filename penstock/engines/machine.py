@@ -11,11 +11,12 @@ from torch import Tensor
 
 from penstock._native import Machine, instruction_sets
 from penstock.engines.assemble import assemble
+from penstock.engines.forms import FORMS, FULL
 from penstock.engines.instructions import TILE
 from penstock.equations.adjoint import Adjoint, adjoint
 from penstock.equations.loop import Block, Loop
 
-__all__ = ["ISA", "TYPES", "Compiled", "Order", "compiled"]
+__all__ = ["ISA", "TYPES", "Compiled", "Order", "Panels", "compiled"]
 
 ISA = instruction_sets()[0]
 TYPES = (torch.float32, torch.float64)
@@ -56,6 +57,14 @@ class Order:
         return *numbers, self.offsets, self.rows, self.resets, self.words
 
 
+@dataclass(frozen=True)
+class Panels:
+    """Packed matrices, and the number of the form they are held in."""
+
+    tensors: tuple[Tensor, ...]
+    form: int
+
+
 class Compiled:
     """A loop assembled for this processor."""
 
@@ -88,28 +97,34 @@ class Compiled:
         """The same loop, with what the way back needs among its outputs."""
         return Compiled(self.adjoint.forward)
 
-    def pack(self, matrices: Sequence[Tensor]) -> Tensors:
-        """Copy matrices (sum of rows, columns) to the order in which the machine reads them."""
-        packed = []
+    def pack(self, matrices: Sequence[Tensor], form: str = FULL) -> Panels:
+        """Copy matrices (sum of rows, columns) to the order in which the machine reads them.
+
+        With a form of fewer bits, their numbers are rounded to it already, and in float32.
+        """
+        packed, code = [], FORMS[form]
         for number, panel in enumerate(self.panels):
             matrix, shape = matrices[panel.source].contiguous(), self.loop.matrices[panel.source]
-            out = matrix.new_empty(self.machine.panel_size(number))
             address, size = matrix.data_ptr(), matrix.element_size()
             strides = (1, shape.columns) if shape.transposed else (shape.columns, 1)
             starts = [sum(shape.rows[:block]) * shape.columns * size for block in panel.blocks]
-            is_double = matrix.dtype == torch.float64
-            self.machine.pack(
-                number, [address + s for s in starts], *strides, out.data_ptr(), is_double
-            )
+            members = [address + start for start in starts]
+            if code:
+                out = matrix.new_empty(self.machine.words(number, code))
+                self.machine.reduce(number, code, members, *strides, out.data_ptr())
+            else:
+                out = matrix.new_empty(self.machine.panel_size(number))
+                is_double = matrix.dtype == torch.float64
+                self.machine.pack(number, members, *strides, out.data_ptr(), is_double)
             packed.append(out)
-        return packed
+        return Panels(tuple(packed), code)
 
     def run(
         self,
         tokens: Sequence[Tensor],
         sequences: Sequence[Tensor],
         vectors: Sequence[Tensor],
-        packed: Sequence[Tensor],
+        packed: Panels,
         first: Sequence[Tensor],
         order: Order,
         like: Tensor,
@@ -139,12 +154,13 @@ class Compiled:
             [width or source for width in self.token_widths],
             _addresses(sequences),
             _addresses(vectors),
-            _addresses(packed),
+            _addresses(packed.tensors),
             _addresses(first),
             _addresses(last),
             _addresses(outputs),
             [width or source for width in self.output_widths],
             _addresses(sums),
+            packed.form,
             like.dtype == torch.float64,
             torch.get_num_threads(),
         )

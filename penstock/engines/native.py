@@ -166,7 +166,8 @@ def _again(
 
     The graph of the outputs keeps what this refers to alive: inputs only, never an output.
     """
-    state, first, layout = sequence.state, sequence.first, weights.layout
+    state, first = sequence.state, sequence.first
+    layout, form = weights.layout, weights.form
     fields = [slot.field for slot in lowered.slots]
 
     def run(leaves: Iterable[Tensor]) -> list[Tensor]:
@@ -181,7 +182,7 @@ def _again(
             state=dict(zip(state, rest, strict=False)),
             first=dict(zip(first, rest[len(state) :], strict=True)),
         )
-        values, end = reference.values(plan, Weights(layout, flat), inputs, lowered.kept)
+        values, end = reference.values(plan, Weights(layout, flat, form), inputs, lowered.kept)
         outputs = [values[index] for index in lowered.kept]
         if real is not None:
             outputs = [real.pack(output) for output in outputs]
@@ -268,7 +269,7 @@ class _Run(Stages):
         if torch.compiler.is_compiling():
             return operator.loop(text, flat, sizes, like, *order.parts, wants_gradient(flat))
         again = _again(self.plan, self.weights, self.sequence, self.recipe.lowered, self.real)
-        return run_loop(text, flat, sizes, order, like, again)
+        return run_loop(text, flat, sizes, order, like, again, self.weights)
 
     def every_step(self, index: int) -> Tensor:
         """The values (T, B, size) of an operation, zero where masked."""

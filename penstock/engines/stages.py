@@ -129,7 +129,6 @@ class Stages:
         self.plan, self.weights, self.sequence = plan, weights, sequence
         self.program, self.operations = plan.program, plan.program.operations
         self.values: dict[int, Tensor] = {}
-        self.stacked: dict[Product, tuple[Tensor, list[int]]] = {}
         self.joined: dict[Product, Tensor] = {}
         self.steps, self.batch = sequence.xs.shape[:2]
         self.kept = {
@@ -238,12 +237,14 @@ class Stages:
 
     def stack(self, product: Product) -> tuple[Tensor, list[int]]:
         """The matrices of joined products, stacked by rows, and the height of each."""
-        if product not in self.stacked:
+
+        def make() -> tuple[Tensor, list[int]]:
             matrices = [self.values[index] for index in product.matrices]
             names = tuple(self.operations[index].name for index in product.matrices)
-            heights = [len(matrix) for matrix in matrices]
-            self.stacked[product] = stack(self.weights, names, matrices), heights
-        return self.stacked[product]
+            return stack(self.weights, names, matrices), [len(matrix) for matrix in matrices]
+
+        found: tuple[Tensor, list[int]] = self.weights.keep(product, make)
+        return found
 
     def every_step(self, index: int) -> Tensor:
         """The values (T, B, size) of an operation, zero where masked."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from penstock.engines.forms import FULL, rounded
 from penstock.equations.plan import Plan, Product
 
 __all__ = ["Layout", "Weights", "stack"]
@@ -70,10 +72,17 @@ class Layout:
 
 
 class Weights:
-    """The weights of one run: by name, and stacked without a copy where they lie together."""
+    """The weights of a run: by name, and stacked without a copy where they lie together.
 
-    def __init__(self, layout: Layout, flat: Tensor) -> None:
-        self.layout, self.flat = layout, flat
+    Attributes:
+        layout: where each lies.
+        flat: all of them.
+        form: what products round matrices to (:data:`penstock.engines.forms.FORMS`).
+    """
+
+    def __init__(self, layout: Layout, flat: Tensor, form: str = FULL) -> None:
+        self.layout, self.flat, self.form = layout, flat, form
+        self._kept: dict[Hashable, Any] = {}
         counts = dict(zip(layout.shapes, layout.counts, strict=True))
         groups = layout.groups
         pieces = flat.split([sum(counts[name] for name in group) for group in groups])
@@ -92,14 +101,20 @@ class Weights:
     def __getitem__(self, name: str) -> Tensor:
         return self._named[name]
 
+    def keep(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What is made of the weights, once."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
+
     def stacked(self, names: Iterable[str]) -> Tensor | None:
         """The matrices stacked by rows if they lie together, else None."""
         return self._stacked.get(tuple(names))
 
 
 def stack(weights: Weights, names: tuple[str, ...], matrices: list[Tensor]) -> Tensor:
-    """The matrices of one joined product, stacked by rows."""
+    """The matrices of one joined product, stacked by rows, as products take them."""
     if len(matrices) == 1:
-        return matrices[0]
+        return rounded(matrices[0], weights.form)
     together = weights.stacked(names)
-    return torch.cat(matrices) if together is None else together
+    return rounded(torch.cat(matrices) if together is None else together, weights.form)

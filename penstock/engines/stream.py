@@ -102,11 +102,12 @@ def streamed(
 
     stages = before(None)
     vectors = [stages.values[index].reshape(-1).contiguous() for index in lowered.vectors]
-    packed = made.pack([stages.stack(product)[0] for product in lowered.products])
+    packed = made.pack([stages.stack(p)[0] for p in lowered.products], weights.form)
     stepper = Stepper(
         made.machine,
         [vector.data_ptr() for vector in vectors],
-        [panel.data_ptr() for panel in packed],
+        [panel.data_ptr() for panel in packed.tensors],
+        packed.form,
         weights.flat.dtype == torch.float64,
     )
     widths = tuple(state.width for state in lowered.loop.states)
@@ -119,6 +120,6 @@ def streamed(
         plan.program.output,
         outputs,
         tuple(made.output_widths),
-        (*vectors, *packed),
+        (*vectors, *packed.tensors),
         annotated,
     )

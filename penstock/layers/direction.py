@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from functools import cached_property, partial
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from penstock.engines.choose import Choice, Engine, choose
+from penstock.engines.forms import FULL
 from penstock.engines.noise import draw
 from penstock.engines.stages import Sequence
 from penstock.engines.storage import Layout, Weights
@@ -31,6 +33,7 @@ class Direction(nn.Module):
         program: the cell, regularisers included.
         sizes: every size by name.
         flat: all weights, matrices that are multiplied together side by side.
+        form: what products round matrices to.
     """
 
     def __init__(
@@ -64,6 +67,8 @@ class Direction(nn.Module):
                 f"word, got learn_state=True for {program.name}."
             )
         self.learn_state = learn_state
+        self.form = FULL
+        self._kept: tuple[tuple[object, ...], Weights] | None = None
         self._choices: dict[tuple[bool, torch.dtype, torch.device], Choice] = {}
         for made in self._plans.values():  # an engine that cannot run this is refused now
             self.choice.engine.prepare(made, self.sizes)
@@ -89,7 +94,28 @@ class Direction(nn.Module):
         key = self.training, self.flat.dtype, self.flat.device
         if key not in self._choices:
             self._choices[key] = choose(self.plan, self.flat, self.engine)
-        return self._choices[key]
+        found = self._choices[key]
+        if self.form != FULL and (why := self._not_reduced(found)):
+            raise ConfigError(f"Recurrent: weights in {self.form} do not run: {why}.")
+        return found
+
+    def set_form(self, form: str) -> None:
+        """Round the matrices to a form of :data:`penstock.engines.forms.FORMS`, if it can run."""
+        before, self.form = self.form, form
+        try:
+            assert self.choice
+        except ConfigError:
+            self.form = before
+            raise
+
+    def _not_reduced(self, choice: Choice) -> str:
+        """Why weights in fewer bits do not run; empty when they do."""
+        if self.program.reads_memory:
+            return f"{self.program.name} reads a source"
+        if self.flat.dtype != torch.float32:
+            return f"they stand for float32, and the weights are {self.flat.dtype}"
+        is_torch = choice.engine.name == "torch"
+        return f"engine={self.engine!r} chose torch, which takes float32" if is_torch else ""
 
     def _engine(self, sequence: Sequence, trace: Collection[str]) -> Engine:
         """The engine for a sequence: one may run the cell, but not with resets or traces."""
@@ -156,7 +182,7 @@ class Direction(nn.Module):
             memory=None if memory is None else memory.annotations,
             reverse=reverse,
         )
-        weights = Weights(self.layout, self.flat)
+        weights = self._weights()
         run = partial(self._engine(sequence, trace).run, self.plan, weights, trace=trace)
         if self.recompute and torch.is_grad_enabled():
             return run_in_segments(run, sequence)
@@ -164,7 +190,28 @@ class Direction(nn.Module):
 
     def streamed(self, trace: Collection[str] = ()) -> Streamed:
         """This layer ready to take single steps with its present weights."""
-        return streamed(self.plan, Weights(self.layout, self.flat.detach()), self.sizes, trace)
+        weights = Weights(self.layout, self.flat.detach(), self.form)
+        return streamed(self.plan, weights, self.sizes, trace)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; nothing made of the weights outlives it."""
+        self._kept = None
+        return super().train(mode)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but what is made of the weights."""
+        return {**super().__getstate__(), "_kept": None}
+
+    def _weights(self) -> Weights:
+        """The weights for a run; evaluation keeps what is made of them until they change."""
+        flat = self.flat
+        changes = self.training or torch.is_grad_enabled() or flat.is_inference()
+        if changes or torch.compiler.is_compiling():
+            return Weights(self.layout, flat, self.form)
+        key = id(flat), flat._version, flat.data_ptr(), flat.dtype, self.form
+        if self._kept is None or self._kept[0] != key:
+            self._kept = key, Weights(self.layout, flat.detach(), self.form)
+        return self._kept[1]
 
     def _sizes(self, memory: Memory | None) -> dict[str, int]:
         """Every size by name, that of the source too."""

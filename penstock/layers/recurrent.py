@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penstock.cells.base import Cell, as_program
+from penstock.engines.forms import FORMS, FULL
 from penstock.equations.describe import describe
 from penstock.equations.program import Program
 from penstock.errors import ConfigError, ShapeError, unknown
@@ -230,6 +231,23 @@ class Recurrent(nn.Module):
             )
         return self._directions()[layer * self.directions + direction].weights(grad=grad)
 
+    def quantise(self, form: str) -> Self:
+        """Round the matrices that products take to "bfloat16" or "int8"; "float32" ends it.
+
+        int8 has a scale for each unit and gate.  The parameters stay as they are: evaluation packs
+        them in fewer bits, and training rounds them in every pass, with a gradient as if it did
+        not.
+
+        Raises:
+            ConfigError: there is no such form, or the layer cannot run with it.
+        """
+        if form not in FORMS:
+            raise unknown("Recurrent.quantise", "form of weights", form, FORMS)
+        for direction in self._directions():
+            direction.set_form(form)
+        self._stream, self._looking = None, {}
+        return self
+
     def reset_parameters(self) -> None:
         """Draw all start values again."""
         for direction in self._directions():
@@ -247,6 +265,8 @@ class Recurrent(nn.Module):
             )
         first = self._directions()[0]
         lines.append(describe(first.plan))
+        if first.form != FULL:
+            lines.append(f"products take matrices in {first.form}, states are float32")
         if first.recompute:
             lines.append("in training: states of about sqrt(T) steps are kept, the rest run again")
         if how := first.choice.engine.describe(first.plan, first.sizes):

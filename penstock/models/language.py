@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -173,6 +173,14 @@ class LanguageModel(nn.Module):
                 if name not in own:
                     view.uniform_(-bound, bound)
 
+    def quantise(self, form: str) -> Self:
+        """Hold the matrices of the recurrent layers in fewer bits: see :meth:`Recurrent.quantise`.
+
+        Embedding and output stay in float32.
+        """
+        self.recurrent.quantise(form)
+        return self
+
     def forward(
         self,
         ids: Tensor,
@@ -231,8 +239,9 @@ class LanguageModel(nn.Module):
 
     def step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """One token on: ids (B,) -> log-probabilities of the next (B, V) and the state."""
-        hidden, state = self(ids[None], state)
-        return self.output.log_p(hidden[0]), state
+        xs = F.dropout(self.vectors(ids), self.dropout, self.training)
+        hidden, state = self.recurrent.step(xs, state)
+        return self.output.log_p(self.read_by_output(hidden[None])[0]), state
 
     def best(self, ids: Tensor, state: State, number: int) -> tuple[Tensor, Tensor, State]:
         """One token on: the best next ones, log-probabilities (B, n) and ids (B, n)."""

@@ -99,6 +99,11 @@ class WindowModel(LanguageModel):
         hidden, *values = self.read(self._windows(words, steps, part), trace=trace)
         return hidden, type(before)(_last(words, len(before.words), lengths, part)), *values
 
+    def step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        """See :meth:`LanguageModel.step`."""
+        hidden, state = self(ids[None], state)
+        return self.output.log_p(hidden[0]), state
+
     def read(self, xs: Tensor, *, trace: bool = False) -> Any:
         """What the output layer reads, (T, B, output size), for windows xs (T, B, n E)."""
         xs = F.dropout(xs, self.dropout, self.training)

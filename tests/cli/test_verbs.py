@@ -136,6 +136,18 @@ def test_evaluate(program, trained, texts, options):
     assert plain.endswith(found["signature"] + "\n")
 
 
+@pytest.mark.parametrize("form", ["bfloat16", "int8"])
+def test_a_network_in_fewer_bits(program, trained, texts, form):
+    words = ["evaluate", trained, "--test", texts / "test.txt", "--json"]
+    (plain,), (found,) = (program(*words, *more).objects for more in ([], ["--quantise", form]))
+    assert plain["perplexity"] != found["perplexity"]
+    assert abs(found["perplexity"] / plain["perplexity"] - 1) < 0.01
+    assert program("generate", trained, "--tokens", 3, "--quantise", form).status == 0
+    refused = program(*words, "--quantise", form[:-1])
+    assert refused.status == 2
+    assert f"Did you mean '{form}'?" in refused.err
+
+
 def test_evaluate_agrees_with_training(program, trained, texts):
     (found,) = program("evaluate", trained, "--test", texts / "valid.txt", "--json").objects
     results = json.loads((trained / "results.json").read_text())["results"]
