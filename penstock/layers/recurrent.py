@@ -15,6 +15,7 @@ from penstock.equations.describe import describe
 from penstock.equations.program import Program
 from penstock.errors import ConfigError, ShapeError, unknown
 from penstock.layers import convert
+from penstock.layers.checks import check_lengths, check_type, positive, sizes_of_layers
 from penstock.layers.direction import Direction
 from penstock.layers.looking import LookingStream
 from penstock.layers.memory import Memory
@@ -78,8 +79,8 @@ class Recurrent(nn.Module):
     ) -> None:
         super().__init__()
         self.program = as_program(cell).with_sizes(sizes or {})
-        self.hidden_sizes = _hidden_sizes(hidden_size, num_layers)
-        self.input_size, self.num_layers = _positive("input_size", input_size), num_layers
+        self.hidden_sizes = sizes_of_layers(hidden_size, num_layers)
+        self.input_size, self.num_layers = positive("input_size", input_size), num_layers
         self.directions = 1 + bool(bidirectional)
         if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
             raise ConfigError(f"Recurrent: expected dropout in [0, 1), got dropout={dropout}.")
@@ -341,7 +342,7 @@ class Recurrent(nn.Module):
                 f"Recurrent: expected a memory of shape (S, {batch}, {width}), "
                 f"got ({memory.steps}, {got[0]}, {got[1]})."
             )
-        self._check_type("a memory", memory.values)
+        check_type("a memory", memory.values, first.flat.dtype)
 
     def _check(
         self, xs: Tensor, lengths: Tensor | None, mask: Tensor | None, reset: Tensor | None
@@ -352,12 +353,12 @@ class Recurrent(nn.Module):
                 f"Recurrent: expected xs of shape {order[:-1]}, D) with D = {self.input_size}, "
                 f"got {tuple(xs.shape)}."
             )
-        self._check_type("xs", xs)
+        check_type("xs", xs, self._directions()[0].flat.dtype)
         if lengths is not None and mask is not None:
             raise ConfigError("Recurrent: give lengths or mask, not both.")
         if lengths is not None:
             steps, batch = xs.shape[:2][::-1] if self.batch_first else xs.shape[:2]
-            _check_lengths(lengths, steps, batch)
+            check_lengths(lengths, steps, batch)
         for name, value in (("mask", mask), ("reset", reset)):
             if value is not None and (value.shape != xs.shape[:2] or value.dtype != torch.bool):
                 raise ShapeError(
@@ -365,42 +366,6 @@ class Recurrent(nn.Module):
                     f"bool, got {tuple(value.shape)} of {value.dtype}."
                 )
 
-    def _check_type(self, name: str, given: Tensor) -> None:
-        dtype = self._directions()[0].flat.dtype
-        if given.dtype != dtype and not torch.is_autocast_enabled(given.device.type):
-            raise ShapeError(
-                f"Recurrent: expected {name} of the weights' type {dtype}, got {given.dtype}. "
-                f"Convert {name.removeprefix('a ')} or the layer with .to(...)."
-            )
-
-
-def _check_lengths(lengths: Tensor, steps: int, batch: int) -> None:
-    is_whole = isinstance(lengths, Tensor) and lengths.dtype in (torch.int64, torch.int32)
-    if not is_whole or lengths.shape != (batch,) or ((lengths < 0) | (lengths > steps)).any():
-        raise ShapeError(
-            f"Recurrent: expected lengths as a tensor of {batch} whole numbers from 0 to {steps}, "
-            f"got {lengths}."
-        )
-
 
 def _side_by_side(outputs: list[Tensor]) -> Tensor:
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
-
-
-def _positive(name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"Recurrent: expected {name} >= 1, got {name}={value!r}.")
-    return value
-
-
-def _hidden_sizes(hidden_size: int | Sequence[int], num_layers: int) -> list[int]:
-    _positive("num_layers", num_layers)
-    if isinstance(hidden_size, Sequence) and not isinstance(hidden_size, str):
-        sizes = list(hidden_size)
-    else:
-        sizes = [hidden_size] * num_layers
-    if len(sizes) != num_layers:
-        raise ConfigError(
-            f"Recurrent: expected one hidden_size or {num_layers}, got hidden_size={sizes}."
-        )
-    return [_positive("hidden_size", size) for size in sizes]
