@@ -33,6 +33,9 @@ class SearchOptions:
     alpha: float = option(0.6, "strength of wu")
     coverage: float = option(0.0, "weight of the coverage penalty (attention only)")
     stop: str = option("full", "when a sentence is done: bound, first, full, never")
+    prune: float = option(
+        0.0, "hypotheses so many nats behind the best of the open ones leave (0: none)"
+    )
     no_repeat: int = option(0, "no so many tokens come twice (0: they may)")
     groups: int = option(1, "groups of a diverse beam")
     diversity: float = option(0.5, "what a token costs that an earlier group took")

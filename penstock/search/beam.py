@@ -74,11 +74,19 @@ def beam_search(
 
 @dataclass
 class _Open:
-    """The open hypotheses: R beams of K each; an empty slot has the total -inf."""
+    """The open hypotheses: R beams of K slots each; an empty one has the total -inf."""
 
     beams: Tensor  # (R,), ascending
     total: Tensor  # (R, K) float64: a sum of many
     history: Tensor  # (R, K, t); t is 0 unless a rule reads it
+    places: Tensor  # (N,), which of the R K slots are open: the rows of the model's state
+
+    def table(self, values: Tensor, empty: float) -> Tensor:
+        """What the model gave for the open ones, (N, n), with a row for every slot: (R, K, n)."""
+        if len(self.places) < self.total.numel():
+            rows = values.new_full((self.total.numel(), values.shape[1]), empty)
+            values = rows.index_copy_(0, self.places, values)
+        return values.view(*self.total.shape, -1)
 
 
 class _Search:
@@ -110,37 +118,39 @@ class _Search:
     def run(self, start_id: int) -> None:
         groups = self.options.groups
         beams = torch.arange(self.batch * groups, device=self.device)
-        here = _Open(
-            beams, self.ceiling.new_zeros(len(beams), 1), beams.new_zeros(len(beams), 1, 0)
-        )
+        total, history = self.ceiling.new_zeros(len(beams), 1), beams.new_zeros(len(beams), 1, 0)
+        here = _Open(beams, total, history, torch.arange(len(beams), device=self.device))
         state, symbols = self.model.start(self.batch), torch.full_like(beams, start_id)
         if groups > 1:
             state = self.model.select(state, beams // groups)
         for step in range(self.longest + 1):
-            before = len(symbols)
+            before = here.places
             found, log_p, state = self._compare(step, here, symbols, state)
-            rows, kept = self._step(step, here, found, log_p, state)
-            if len(rows) == 0:
+            parents, kept = self._step(step, here, found, log_p, state)
+            if len(parents) == 0:
                 break
-            symbols = kept.symbol.flatten()
-            if not _is_identity(rows, before):
+            here.places = here.total.flatten().isfinite().nonzero()[:, 0]
+            symbols = kept.symbol.flatten()[here.places]
+            rows = torch.searchsorted(before, parents[here.places])
+            if not _is_identity(rows, len(before)):
                 state = self.model.select(state, rows)
 
     def _compare(
         self, step: int, here: _Open, symbols: Tensor, state: object
     ) -> tuple[Continuations, Tensor, object]:
         """The continuations that are looked at, log-probabilities of their symbols, the state."""
-        groups, shape = self.options.groups, (*here.total.shape, -1)
+        groups = self.options.groups
         past = Past(here.beams // groups, here.beams % groups, here.history, step)
         if self.best and step and not concerned(self.rules, past):
             number = 2 * self.options.width
             log_p, symbol, state = self.best(symbols, state, number)
             total = _rounded(here.total, log_p)
-            return *best_listed(total, log_p.view(shape), symbol.view(shape), number), state
+            lists = here.table(log_p, -torch.inf), here.table(symbol, 0)
+            return *best_listed(total, *lists, number), state
         log_p, state = self.model.step(symbols, state)
         if step == 0:
             self.constraints.check_symbols(log_p.shape[1], self.eos_id)
-        log_p = log_p.view(shape)
+        log_p = here.table(log_p, -torch.inf)
         found = self.choose(_rounded(here.total, log_p), ruled(self.rules, log_p, past), past)
         row = torch.arange(len(found.slot), device=self.device)[:, None]
         return found, log_p[row, found.slot, found.symbol], state
@@ -148,7 +158,7 @@ class _Search:
     def _step(
         self, step: int, here: _Open, found: Continuations, log_p: Tensor, state: object
     ) -> tuple[Tensor, Continuations]:
-        """One step on in place; which rows go on, and with what."""
+        """One step on in place; the slot before of each slot, and what goes on in it."""
         looked, symbol_log_p = self._looked(state, here), log_p.double()
         total = here.total.gather(1, found.slot) + symbol_log_p
         found = found._replace(total=total.masked_fill(found.total == -torch.inf, -torch.inf))
@@ -160,6 +170,9 @@ class _Search:
         looked = looked if self.keep_attention else None
         self.trellis.add(here.beams, kept.slot, kept.symbol, symbol_log_p.gather(1, keep), looked)
         total = kept.total.masked_fill(kept.symbol == self.eos_id, -torch.inf)
+        if self.options.prune:
+            best = total.amax(1, keepdim=True)
+            total = total.masked_fill(total < best - self.options.prune, -torch.inf)
         return self._go_on(here, kept._replace(total=total))
 
     def _looked(self, state: object, here: _Open) -> Tensor | None:
@@ -167,7 +180,7 @@ class _Search:
         if not (self.keep_attention or self.coverage):
             return None
         looked = attention_of(self.model, state)
-        looked = None if looked is None else looked.view(*here.total.shape, -1)
+        looked = None if looked is None else here.table(looked, 0)
         if self.coverage:
             if looked is None:
                 raise self.score.without_attention()

@@ -24,6 +24,8 @@ class Beam:
         alpha: of "wu".
         coverage: weight of the coverage penalty; asks for a model with attention.
         stop: when a sentence is done (:data:`~penstock.search.finished.STOPS`).
+        prune: an open hypothesis so many nats behind the best of its beam leaves (0: none does);
+            faster, and seldom another answer (Freitag & Al-Onaizan 2017, relative pruning).
         no_repeat: n, no n symbols come twice in a hypothesis (0: they may).
         groups: G, diverse beams of K / G hypotheses each (Vijayakumar et al. 2018).
         diversity: what a symbol costs a group for each time an earlier group took it in this step.
@@ -37,6 +39,7 @@ class Beam:
     alpha: float = 0.6
     coverage: float = 0.0
     stop: str = "full"
+    prune: float = 0.0
     no_repeat: int = 0
     groups: int = 1
     diversity: float = 0.5
@@ -53,8 +56,9 @@ class Beam:
             raise self._error("max_length of at least min_length", "max_length", "min_length")
         if self.size % self.groups:
             raise self._error("a size that groups divides", "size", "groups")
-        if self.no_repeat < 0 or not 0 <= self.diversity < float("inf"):
-            raise self._error("no_repeat and diversity >= 0", "no_repeat", "diversity")
+        names = "no_repeat", "diversity", "prune"
+        if not all(0 <= getattr(self, name) < float("inf") for name in names):
+            raise self._error(f"{', '.join(names)} >= 0", *names)
 
     @property
     def width(self) -> int:

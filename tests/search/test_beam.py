@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -61,7 +63,7 @@ def test_answers_are_distinct_in_order_and_priced_right(size, stop):
         assert scores == pytest.approx(expected)
 
 
-def plain_beam(model, sentence, size, longest, score):
+def plain_beam(model, sentence, size, longest, score, prune=math.inf):
     """The textbook's beam search with lists, until every hypothesis has ended."""
     beam, finished = [[]], []
     for _ in range(longest + 1):
@@ -75,18 +77,30 @@ def plain_beam(model, sentence, size, longest, score):
             grown += [(before + row[symbol], [*ids, symbol]) for symbol in options]
         grown.sort(key=lambda pair: -pair[0])
         finished += [ids[:-1] for _, ids in grown[:size] if ids[-1] == EOS]
-        beam = [ids for _, ids in grown if ids[-1] != EOS][:size]
+        kept = [(total, ids) for total, ids in grown if ids[-1] != EOS][:size]
+        beam = [ids for total, ids in kept if total >= kept[0][0] - prune]
     return max(finished, key=lambda ids: score(*model.row(sentence, ids)))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 @pytest.mark.parametrize("normalise", ["none", "average"])
-def test_small_beam_does_what_the_textbook_does(size, normalise):
+@pytest.mark.parametrize("prune", [0.0, 0.4])
+def test_small_beam_does_what_the_textbook_does(size, normalise, prune):
     model = Toy(5, sentences=12, spread=1.0)
-    options = Beam(size, max_length=5, normalise=normalise, stop="never")
+    options = Beam(size, max_length=5, normalise=normalise, stop="never", prune=prune)
     found = ids_of(search(model, 12, options))
-    expected = [plain_beam(model, s, size, 5, score_of(options)) for s in range(12)]
+    score, limit = score_of(options), prune or math.inf
+    expected = [plain_beam(model, s, size, 5, score, limit) for s in range(12)]
     assert found == [[ids] for ids in expected]
+
+
+def test_what_is_pruned_is_not_asked_about():
+    asked = []
+    for prune in (0.0, 0.4):
+        model = Toy(5, sentences=12, spread=1.0)
+        search(model, 12, Beam(3, max_length=5, stop="never", prune=prune))
+        asked.append(sum(model.calls))
+    assert asked[1] < asked[0]
 
 
 def test_greedy_takes_the_likeliest_symbol():
@@ -177,6 +191,7 @@ class One:
         {"size": 4, "nbest": 2, "normalise": "wu", "coverage": 0.3, "stop": "first"},
         {"size": 6, "nbest": 6, "groups": 3, "diversity": 0.4},
         {"size": 3, "nbest": 3, "no_repeat": 2, "min_length": 3},
+        {"size": 5, "nbest": 2, "prune": 1.0, "coverage": 0.2},
         {"size": 40, "nbest": 9, "stop": "bound", "normalise": "none"},
     ],
     ids=str,
@@ -304,6 +319,7 @@ def test_the_models_answer_is_left_alone():
         ({"coverage": float("nan")}, "coverage >= 0"),
         ({"groups": 2}, "a size that groups divides, got size=5, groups=2"),
         ({"no_repeat": -1}, "no_repeat"),
+        ({"prune": float("nan")}, "prune >= 0, got no_repeat=0, diversity=0.5, prune=nan"),
     ],
     ids=str,
 )
