@@ -239,18 +239,23 @@ class LanguageModel(nn.Module):
 
     def step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """One token on: ids (B,) -> log-probabilities of the next (B, V) and the state."""
-        xs = F.dropout(self.vectors(ids), self.dropout, self.training)
-        hidden, state = self.recurrent.step(xs, state)
-        return self.output.log_p(self.read_by_output(hidden[None])[0]), state
+        hidden, state = self._stepped(ids, state)
+        return self.output.log_p(hidden), state
 
     def best(self, ids: Tensor, state: State, number: int) -> tuple[Tensor, Tensor, State]:
         """One token on: the best next ones, log-probabilities (B, n) and ids (B, n)."""
-        hidden, state = self(ids[None], state)
-        return *self.output.best(hidden[0], number), state
+        hidden, state = self._stepped(ids, state)
+        return *self.output.best(hidden, number), state
 
     def select(self, state: State, rows: Tensor) -> State:
         """The state of other rows: rows (N,) index those of a batch, in any order and number."""
         return type(state)(*(_rows(value, rows) for value in state))
+
+    def _stepped(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        """What the output reads after one token, (B, output size), and the state."""
+        xs = F.dropout(self.vectors(ids), self.dropout, self.training)
+        hidden, state = self.recurrent.step(xs, state)
+        return self.read_by_output(hidden[None])[0], state
 
     def _input_size(self, embedding_size: int) -> int:
         """Width of what the layers read."""

@@ -99,11 +99,6 @@ class WindowModel(LanguageModel):
         hidden, *values = self.read(self._windows(words, steps, part), trace=trace)
         return hidden, type(before)(_last(words, len(before.words), lengths, part)), *values
 
-    def step(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        """See :meth:`LanguageModel.step`."""
-        hidden, state = self(ids[None], state)
-        return self.output.log_p(hidden[0]), state
-
     def read(self, xs: Tensor, *, trace: bool = False) -> Any:
         """What the output layer reads, (T, B, output size), for windows xs (T, B, n E)."""
         xs = F.dropout(xs, self.dropout, self.training)
@@ -124,6 +119,11 @@ class WindowModel(LanguageModel):
 
     def _output_size(self) -> int:
         return self.recurrent.output_size + self.direct * self.recurrent.input_size
+
+    def _stepped(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        """See :class:`LanguageModel`; a window has no state to go on from."""
+        hidden, state = self(ids[None], state)
+        return hidden[0], state
 
     def _windows(self, words: Tensor, steps: int, part: Tensor | None) -> Tensor:
         """The vectors of the words up to each step side by side, (T, B, n E)."""
