@@ -121,7 +121,7 @@ class WindowModel(LanguageModel):
         return self.recurrent.output_size + self.direct * self.recurrent.input_size
 
     def _stepped(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
-        """See :class:`LanguageModel`; a window has no state to go on from."""
+        """See :class:`LanguageModel`; the state is the window's words."""
         hidden, state = self(ids[None], state)
         return hidden[0], state
 
