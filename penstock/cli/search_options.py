@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ConfigError
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SearchOptions", "search_options"]
 
-OF_BEAMS = ("beam", "normalise", "alpha", "coverage", "stop", "no_repeat", "groups", "diversity")
 OF_SAMPLES = ("temperature", "top_k", "top_p", "seed")
 
 
@@ -62,7 +61,7 @@ class SearchOptions:
         if self.sample:
             sampling = Sampling(self.temperature, self.top_k, self.top_p)
             return Draws(nbest, sampling, self.seed, *lengths)
-        own = {name: getattr(self, name) for name in OF_BEAMS if name != "beam"}
+        own = {name: getattr(self, name) for name in _of_beams()}
         return Beam(self.beam, nbest, *lengths, **own)
 
     def risk(self) -> Risk | None:
@@ -92,7 +91,8 @@ def search_options(given: Mapping[str, Any], *, fused: bool) -> SearchOptions:
 
 
 def _faults(chosen: SearchOptions, given: Iterable[str], fused: bool) -> Iterator[str]:
-    beams, samples = ([name for name in given if name in own] for own in (OF_BEAMS, OF_SAMPLES))
+    kinds = {"beam", *_of_beams()}, OF_SAMPLES
+    beams, samples = ([name for name in given if name in own] for own in kinds)
     if chosen.sample and beams:
         yield f"expected {_flags(beams)} without --sample: samples are not searched for."
     if samples and not chosen.sample:
@@ -110,6 +110,14 @@ def _faults(chosen: SearchOptions, given: Iterable[str], fused: bool) -> Iterato
         )
     if "lm_weight" in given and not fused:
         yield "expected --lm MODEL with --lm-weight."
+
+
+def _of_beams() -> set[str]:
+    """What a beam has and samples have not, but for its size, the option ``beam``."""
+    from penstock.search import Beam, Draws
+
+    names = [{item.name for item in fields(kind)} for kind in (Beam, Draws)]
+    return names[0] - names[1] - {"size"}
 
 
 def _flags(names: Iterable[str]) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from penstock.cli.main import main
+from penstock.cli.search_options import SearchOptions
+from penstock.search import Beam
 from penstock.training.translator_folder import TOKENISERS
 from tests.cli.conftest import one_line
 from tests.training import pairs_toy
@@ -437,3 +440,28 @@ def test_quickstart_of_another_kind(program, tmp_path, monkeypatch):
         (["--task", "translate", "--languages", "en"], "expected languages as en,de, got 'en'"),
     ):
         assert said in one_line(program("quickstart", *options))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("normalise", "wu"),
+        ("alpha", 0.1),
+        ("coverage", 0.2),
+        ("stop", "bound"),
+        ("prune", 2.5),
+        ("no_repeat", 2),
+        ("groups", 5),
+        ("diversity", 0.9),
+        ("max_length", 7),
+        ("min_length", 3),
+        ("nbest", 4),
+    ],
+)
+def test_every_option_of_a_beam_reaches_the_search(name, value):
+    assert getattr(SearchOptions(**{name: value}).options(), name) == value
+
+
+def test_every_setting_of_a_beam_is_an_option():
+    named = {item.name for item in fields(SearchOptions)} | {"size"}
+    assert {item.name for item in fields(Beam)} <= named
