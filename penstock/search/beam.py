@@ -142,7 +142,7 @@ class _Search:
         groups = self.options.groups
         past = Past(here.beams // groups, here.beams % groups, here.history, step)
         if self.best and step and not concerned(self.rules, past):
-            number = 2 * self.options.width
+            number = self.options.compared
             log_p, symbol, state = self.best(symbols, state, number)
             total = _rounded(here.total, log_p)
             lists = here.table(log_p, -torch.inf), here.table(symbol, 0)

@@ -20,12 +20,8 @@ Choose = Callable[[Tensor, Tensor, Past], Continuations]
 
 
 def chooser(options: Beam, constraints: Constraints, most: Tensor, eos_id: int) -> Choose:
-    """How a search chooses.
-
-    One continuation of each hypothesis may end, so that of twice as many as the beam holds enough
-    go on.
-    """
-    number = 2 * options.width
+    """How a search chooses."""
+    number = options.compared
     choose: Choose
     if any(map(len, constraints.must)):
         choose = Banks(constraints.must, most, number, eos_id)

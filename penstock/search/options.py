@@ -66,6 +66,15 @@ class Beam:
         return self.size // self.groups
 
     @property
+    def compared(self) -> int:
+        """Best continuations of a group that are looked at.
+
+        One continuation of each hypothesis may end, so that of twice as many as the group holds
+        enough go on.
+        """
+        return 2 * self.width
+
+    @property
     def wanted(self) -> int:
         """Finished hypotheses of a group that make the n best."""
         return -(-self.nbest // self.groups)

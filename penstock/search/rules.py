@@ -48,10 +48,11 @@ def concerned(rules: Sequence[Rule], past: Past) -> list[Rule]:
 
 def ruled(rules: Sequence[Rule], log_p: Tensor, past: Past) -> Tensor:
     """The log-probabilities (R, K, V) without what some rule forbids; the rest as it was."""
-    if not concerned(rules, past):
+    rules = concerned(rules, past)
+    if not rules:
         return log_p
     left = log_p.clone()
-    for rule in concerned(rules, past):
+    for rule in rules:
         rule.apply(left, log_p, past)
     return left
 
