@@ -18,13 +18,6 @@ inline void store_some(T* to, Vec<T> v, int64_t count) {
     std::memcpy(to, &v, sizeof(T) * std::min<int64_t>(count, Vector<T>::width));
 }
 
-template <class T>
-inline T whole(Vec<T> v) {
-    T sum = v[0];
-    for (int i = 1; i < Vector<T>::width; ++i) sum += v[i];
-    return sum;
-}
-
 // The places of a row in turn, a vector at a time: `function(place, numbers left)`.
 template <class T, class Function>
 inline void along(int64_t width, Function function) {

@@ -52,9 +52,7 @@ class Leaders {
     }
 
     void give(int64_t row, T* log_p, int64_t* symbols) const {
-        T sum = 0;
-        for (int i = 0; i < Vector<T>::width; ++i) sum += sums_[row][i];
-        const T log_sum = peak_[row] + std::log(sum);
+        const T log_sum = peak_[row] + std::log(whole<T>(sums_[row]));
         for (int64_t i = 0; i < number_; ++i) {
             log_p[i] = logits_[row * number_ + i] - log_sum;
             symbols[i] = symbols_[row * number_ + i];

@@ -53,6 +53,14 @@ inline Vec<T> splat(T x) {
     return x - Vec<T>{};  // not {} + x, which would turn -0 into 0 and cost an addition
 }
 
+// The sum of its numbers.
+template <class T>
+inline T whole(Vec<T> v) {
+    T sum = v[0];
+    for (int i = 1; i < Vector<T>::width; ++i) sum += v[i];
+    return sum;
+}
+
 // float: polynomials after S. Moshier's Cephes library; the bounds are tested against float64.
 
 inline Vec<float> exp(Vec<float> x) {
