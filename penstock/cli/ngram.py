@@ -18,6 +18,7 @@ import typer
 from penstock.cli.counted import Array, spelt, tokeniser_file, words_tokeniser
 from penstock.cli.measure import tokenised
 from penstock.cli.options import Json, Quiet, print_json, with_settings
+from penstock.cli.tokens import TokensOf, taken_over
 from penstock.counting.smoothing import SMOOTHINGS, AddDelta, Katz, Smoothing
 from penstock.errors import ConfigError, DataError, unknown
 from penstock.training.cell_settings import TOKENS
@@ -91,6 +92,7 @@ def ngram(
     vocab: Annotated[
         Path | None, typer.Option(metavar="FILE", help="the words to know, one on each line")
     ] = None,
+    tokeniser: TokensOf = None,
     quiet: Quiet = False,
     as_json: Json = False,
     given: dict[str, Any],
@@ -99,20 +101,24 @@ def ngram(
     from penstock.cli.bar import bar
     from penstock.counting.storage import check_name, save
 
+    if tokeniser and vocab:
+        raise ConfigError("train ngram: expected --vocab or --tokeniser, got both.")
+    taken = taken_over(tokeniser, given) if tokeniser else None
     settings = NGramSettings(**given)
     settings.check()
     check_name(out)
     watch = partial(bar, quiet=quiet)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        model, tokeniser = _estimated(text, vocab, settings, watch)
+        tokens = taken or _tokeniser(text, vocab, settings, watch)
+        model = _estimated(text, tokens, settings, watch)
     for warning in told if not quiet else ():
         print(f"penstock: {warning.message}", file=sys.stderr)
     with watch("writing") as progress:
         save(model, out, progress=progress)
     tokeniser_file(out).unlink(missing_ok=True)
-    if settings.tokens != "word":
-        tokeniser.save(tokeniser_file(out))
+    if taken or settings.tokens != "word":
+        tokens.save(tokeniser_file(out))
     if as_json:
         print_json({"file": str(out), "ngrams": model.sizes, "words": len(model.vocabulary)})
         return
@@ -122,13 +128,12 @@ def ngram(
 
 
 def _estimated(
-    text: Sequence[Path], vocab: Path | None, settings: NGramSettings, watch: Watch
-) -> tuple[NGramModel, Tokeniser]:
-    """The model of the text and what its tokens are."""
+    text: Sequence[Path], tokeniser: Tokeniser, settings: NGramSettings, watch: Watch
+) -> NGramModel:
+    """The model of the text."""
     from penstock.counting import Vocabulary, estimate
     from penstock.counting.entropy import entropy_pruned
 
-    tokeniser = _tokeniser(text, vocab, settings, watch)
     words = spelt(tokeniser)
     special = (tokeniser.eos_id, tokeniser.unk_id)
     vocabulary = Vocabulary(word for id, word in enumerate(words) if id not in special)
@@ -148,7 +153,7 @@ def _estimated(
             memory=settings.memory << 20,
             progress=progress,
         )
-    return entropy_pruned(model, settings.entropy) if settings.entropy else model, tokeniser
+    return entropy_pruned(model, settings.entropy) if settings.entropy else model
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from penstock.cli.options import (
     use_threads,
     with_settings,
 )
+from penstock.cli.tokens import TokensOf, taken_over
 from penstock.equations import parse
 from penstock.errors import ConfigError, DataError
 from penstock.training.language_settings import LanguageSettings
@@ -51,6 +52,7 @@ def language_model(
     cell_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="a cell's equations, instead of --cell")
     ] = None,
+    tokeniser: TokensOf = None,
     threads: Threads = 0,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -67,6 +69,7 @@ def language_model(
     book = load_recipe(recipe) if recipe else None
     if cell_file:
         given["cell"] = _equations(cell_file, given)
+    tokens = taken_over(tokeniser, given) if tokeniser else None
     settings = settings_from(LanguageSettings, book.settings if book else {}, given)
     named = {"train": train or [], "valid": valid or [], "test": test or []}
     for part, files in (book.texts if book else {}).items():
@@ -75,7 +78,9 @@ def language_model(
         raise ConfigError(f"train lm: expected {' and '.join(missing)}.")
     folder = folder_for("lm", out, recipe)
     watch = partial(bar, quiet=quiet)
-    run = train_language(Texts(**named), settings, folder, progress(quiet=quiet), watch)
+    run = train_language(
+        Texts(**named), settings, folder, progress(quiet=quiet), watch, tokeniser=tokens
+    )
     report = write_report(folder, gather(run))
     if as_json:
         results = {part: found.as_dict() for part, found in run.results.items()}

@@ -12,6 +12,7 @@ from penstock.text.pair_corpus import PairCorpus
 from penstock.text.pairs import Pair, PairFiles, read_pairs
 from penstock.text.pieces import BPE, Bytes, Unigram
 from penstock.text.preparation import Preparation
+from penstock.text.prepared import Prepared
 from penstock.text.prose import python_prose, write_prose
 from penstock.text.read import Progress, read_blocks, read_lines, resolve
 from penstock.text.sentence import SentenceTokeniser
@@ -39,6 +40,7 @@ __all__ = [
     "PairCorpus",
     "PairFiles",
     "Preparation",
+    "Prepared",
     "Progress",
     "SentenceTokeniser",
     "Statistics",

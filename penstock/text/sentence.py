@@ -157,12 +157,12 @@ class SentenceTokeniser:
             dropout: probability of leaving a merge out, for kind bpe; see :class:`BPEDropout`.
             generator: where its randomness comes from.
         """
-        ids = self.tokeniser.encode(self._prepare(line))
+        ids = self.tokeniser.encode(self.prepare(line))
         return self.resample(ids, dropout, generator) if dropout else ids
 
     def encode_lines(self, lines: Iterable[str]) -> list[Ids]:
         """Ids of raw lines, ``<eos>`` after each; many lines at once are quicker."""
-        ids = self.tokeniser.encode_lines(map(self._prepare, lines))
+        ids = self.tokeniser.encode_lines(map(self.prepare, lines))
         ends = np.flatnonzero(ids == self.eos_id) + 1
         return np.split(ids, ends[:-1]) if len(ends) else []
 
@@ -182,9 +182,13 @@ class SentenceTokeniser:
         text = self.tokeniser.decode([int(id) for id in sentence])
         return self.preparation.undo(text.removeprefix(" ") if self._of_pieces else text)
 
+    def prepare(self, line: str) -> str:
+        """The line as :attr:`tokeniser` takes it."""
+        return next(_prepared([line], self.tokeniser.kind, self.preparation))
+
     def words(self, line: str) -> list[str]:
         """The words and marks of a line, as they are before they are cut into pieces."""
-        text = self._prepare(line)
+        text = self.prepare(line)
         if self.tokeniser.kind == "word":
             return text.split()
         return text.removeprefix(" " if self._of_pieces else "").split(" ") if text else []
@@ -242,9 +246,6 @@ class SentenceTokeniser:
                 f"got kind={self.tokeniser.kind!r}. Set dropout to 0."
             )
         return BPEDropout(self.tokeniser)
-
-    def _prepare(self, line: str) -> str:
-        return next(_prepared([line], self.tokeniser.kind, self.preparation))
 
 
 def _prepared(lines: Iterable[str], kind: str, preparation: Preparation) -> Iterator[str]:

@@ -7,6 +7,7 @@ files gets the same ids.  The kinds themselves are in ``words.py`` and ``pieces.
 from __future__ import annotations
 
 import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -18,6 +19,7 @@ import tokenizers
 
 from penstock.errors import ConfigError, DataError, unknown
 from penstock.files import open_atomic
+from penstock.text.preparation import Preparation
 from penstock.text.read import Paths, Progress, read_blocks
 
 __all__ = ["EOS", "UNK", "Ids", "Tokeniser", "nothing_in_it"]
@@ -119,30 +121,24 @@ class Tokeniser(ABC):
         """The tokeniser kept in a ``tokenizer.json``, or in the folder that holds one."""
         file = Path(path) / FILE if Path(path).is_dir() else Path(path)
         try:
-            library = tokenizers.Tokenizer.from_file(str(file))
+            state = json.loads(file.read_bytes())
+            preparation = state.pop("preparation", None)
+            library = tokenizers.Tokenizer.from_str(json.dumps(state))
         except Exception as error:  # the library raises nothing narrower
             raise DataError(f"{file}: expected a tokeniser's file ({error}).") from error
-        for kind in (*Tokeniser.kinds.values(), *Tokeniser.spaced.values()):
-            if _shape(kind.blank()) == _shape(library):
-                return kind._of(library, file)
-        known = ", ".join(sorted(Tokeniser.kinds))
-        raise DataError(f"{file}: expected a tokeniser of one of the kinds {known}, got another.")
+        found = _of_library(library, file)
+        return found if preparation is None else _prepared(found, preparation, file)
 
     def save(self, path: str | Path) -> None:
         """Keep it as ``tokenizer.json`` in the folder ``path``, or in the file ``path``."""
         file = Path(path) if Path(path).suffix == ".json" else Path(path) / FILE
         with open_atomic(file) as stream:
-            stream.write(self.library.to_str(pretty=True).encode())
+            stream.write(self.as_json().encode())
 
-    @classmethod
-    def _of(cls, library: tokenizers.Tokenizer, file: Path) -> Tokeniser:
-        try:
-            return cls(library)
-        except KeyError as error:
-            raise DataError(
-                f"{file}: expected a {cls.kind} tokeniser made by Penstock, got one that cannot "
-                f"place {error}. Train one on your text."
-            ) from error
+    def as_json(self) -> str:
+        """It as a file keeps it."""
+        text: str = self.library.to_str(pretty=True)
+        return text
 
     # -- using it --------------------------------------------------------------------------------
 
@@ -179,16 +175,16 @@ class Tokeniser(ABC):
     # -- what a kind has to say ------------------------------------------------------------------
 
     @classmethod
-    @abstractmethod
     def blank(cls) -> tokenizers.Tokenizer:
         """The library's tokeniser of this kind before it has learnt a vocabulary."""
+        raise NotImplementedError
 
     @classmethod
-    @abstractmethod
     def learn(
         cls, blocks: Iterable[str], vocab_size: int | None, min_count: int
     ) -> tokenizers.Tokenizer:
         """The library's tokeniser of this kind for the text in ``blocks``."""
+        raise NotImplementedError
 
 
 def _learned(
@@ -211,6 +207,35 @@ def _learned(
     if min_count < 1:
         raise ConfigError(f"Tokeniser: expected min_count of 1 at least, got {min_count=}.")
     return chosen(chosen.learn(blocks, vocab_size, min_count))
+
+
+def _of_library(library: tokenizers.Tokenizer, file: Path) -> Tokeniser:
+    """The tokeniser of the kind that the library's is."""
+    for kind in (*Tokeniser.kinds.values(), *Tokeniser.spaced.values()):
+        if _shape(kind.blank()) != _shape(library):
+            continue
+        try:
+            return kind(library)
+        except KeyError as error:
+            raise DataError(
+                f"{file}: expected a {kind.kind} tokeniser made by Penstock, got one that cannot "
+                f"place {error}. Train one on your text."
+            ) from error
+    known = ", ".join(sorted(Tokeniser.kinds))
+    raise DataError(f"{file}: expected a tokeniser of one of the kinds {known}, got another.")
+
+
+def _prepared(tokeniser: Tokeniser, preparation: Any, file: Path) -> Tokeniser:
+    """The tokeniser for raw lines, each made ready first as a translator does."""
+    from penstock.text.prepared import Prepared
+    from penstock.text.sentence import SentenceTokeniser
+
+    try:
+        return Prepared(SentenceTokeniser(tokeniser, Preparation(**preparation)))
+    except (TypeError, ConfigError) as error:
+        raise DataError(
+            f"{file}: expected what is done to a line first, got {preparation!r}."
+        ) from error
 
 
 def _shape(library: tokenizers.Tokenizer) -> tuple[type, bytes]:

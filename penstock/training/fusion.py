@@ -10,6 +10,8 @@ from penstock.text import SentenceTokeniser, Tokeniser
 
 __all__ = ["Fusion", "fitted"]
 
+_ADVICE = "Train one on text of the target with --tokeniser and the translator."
+
 
 class Fusion(NamedTuple):
     """Shallow fusion: log p(y | x) + weight log p(y), token by token (Gulcehre et al. 2015).
@@ -53,20 +55,18 @@ def fitted(
     if own.kind != target.tokeniser.kind:
         raise DataError(
             f"{name}: expected a language model of {target.tokeniser.kind} tokens, as the "
-            f"translator writes, got {own.kind} tokens. Train one with --tokens "
-            f"{target.tokeniser.kind} on text of the target."
+            f"translator writes, got {own.kind} tokens. {_ADVICE}"
         )
     lacking = set(tokens) - set(known)
     if own.unk_id is None and set(tokens) != set(known):
         raise DataError(
             f"{name}: expected the {len(tokens):,} pieces that the translator writes, got "
-            f"{len(known):,}, {len(lacking):,} of the translator's not among them. Fuse models "
-            "with the same tokeniser, or a translator of words, characters or bytes."
+            f"{len(known):,}, {len(lacking):,} of the translator's not among them. {_ADVICE}"
         )
     if len(tokens) - len(lacking) <= len(own.special):
         raise DataError(
             f"{name}: expected a language model of the translator's target, got one that knows "
-            f"none of its {len(tokens):,} {own.kind}s. Train one on text of the target."
+            f"none of its {len(tokens):,} {own.kind}s. {_ADVICE}"
         )
     model = Renumbered.by_text(language, known, tokens, unknown=own.unk_id)
     return Fusion(model, weight, len(lacking))

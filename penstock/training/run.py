@@ -87,12 +87,15 @@ def train_language(
     folder: Path,
     progress: Progress | None = None,
     watch: Watch | None = None,
+    *,
+    tokeniser: Tokeniser | None = None,
 ) -> LanguageRun:
     """Train a language model and leave it in ``folder``; a run found there is continued.
 
     Args:
         progress: hears of the training.
         watch: hears of the long work before and after it.
+        tokeniser: another model's, to be taken over; by default one is learnt from the text.
 
     Raises:
         DataError: a text cannot be used.
@@ -103,7 +106,7 @@ def train_language(
     origin = texts.origin()
     _check_sizes(settings, settings.vocab_size or max(2, settings.classes))
     folders.claim(folder, model_type(settings), settings, origin)
-    tokeniser = _tokeniser(texts, settings, folder, watch)
+    tokeniser = _kept(tokeniser, folder) or _learned(texts, settings, folder, watch)
     _check_sizes(settings, tokeniser.vocab_size)
     corpora = _corpora(texts, tokeniser, folder, watch)
     shown.message(_counts(tokeniser, corpora))
@@ -171,10 +174,20 @@ def _check_sizes(settings: LanguageSettings, vocab_size: int) -> None:
     check_sizes(settings, vocab_size, lambda: build_model(settings, vocab_size))
 
 
-def _tokeniser(texts: Texts, settings: LanguageSettings, folder: Path, watch: Watch) -> Tokeniser:
-    """The folder's tokeniser if it has one, else one learnt from the training text."""
-    if (folder / FILE).exists():
-        return Tokeniser.load(folder)
+def _kept(taken: Tokeniser | None, folder: Path) -> Tokeniser | None:
+    """The folder's tokeniser if it has one, else the one taken over, now the folder's."""
+    if not (folder / FILE).exists():
+        if taken:
+            taken.save(folder)
+        return taken
+    found = Tokeniser.load(folder)
+    if taken and taken.fingerprint != found.fingerprint:
+        raise ConfigError(f"{folder}: holds a model of other tokens. Give another folder.")
+    return found
+
+
+def _learned(texts: Texts, settings: LanguageSettings, folder: Path, watch: Watch) -> Tokeniser:
+    """A tokeniser learnt from the training text, now the folder's."""
     with watch("learning the vocabulary") as told:
         tokeniser = Tokeniser.train(
             list(texts.train),
