@@ -61,7 +61,9 @@ def feedback_equations(unit: str, num_layers: int) -> str:
 
     Gate ``g_i_j`` scales what layer i's previous state says to layer j. In GRU and LSTM it
     acts on the new memory alone: their own gates see their own layer's previous state. The
-    GRU resets after the product, as in the paper; the paper leaves out the biases b.
+    GRU resets after the product, as in the paper; the paper leaves out the biases b.  What one
+    layer says to another starts at 0, so that training begins as with a plain stack: it is quicker
+    so, and steadier.
 
     Args:
         unit: "tanh", "gru" or "lstm".
@@ -85,6 +87,7 @@ def feedback_equations(unit: str, num_layers: int) -> str:
     for j in layers:
         below = f"h_{j - 1}" if j > 1 else "x"
         lines += [_global_gate(i, j, below, layers) for i in layers]
+        lines += [(f"U_{i}_{j}: (H, H) = 0.0", "begins unheard") for i in layers if i != j]
         feedback = " + ".join(f"g_{i}_{j} * (U_{i}_{j} @ h_{i}[t-1])" for i in layers)
         lines += _UNITS[unit](j, below, feedback)
     width = max(len(equation) for equation, _ in lines) + 4

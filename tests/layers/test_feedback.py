@@ -206,7 +206,14 @@ def test_mistakes(unit, layers, message):
         feedback_equations(unit, layers)
 
 
-def test_forget_gates_begin_open_as_in_a_stack_of_lstms():
+def test_forget_gates_begin_open():
     layer = gated_feedback("lstm", D, H, 2)
     for number in (1, 2):
         assert layer.weights()[f"b_f{number}"].eq(1).all()
+
+
+@every_unit
+def test_layers_hear_nothing_of_each_other_at_the_start(unit):
+    weights = gated_feedback(unit, D, H, 3).weights()
+    for i, j in itertools.product((1, 2, 3), repeat=2):
+        assert weights[f"U_{i}_{j}"].eq(0).all() == (i != j)
