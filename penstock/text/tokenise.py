@@ -1,7 +1,8 @@
 """Tokenisers: text to the ids of its tokens, and back.
 
 Every kind is kept in the ``tokenizers`` library's own file, so that any program which reads such
-files gets the same ids.  The kinds themselves are in ``words.py`` and ``pieces.py``.
+files gets the same ids; tokens taken over from a translator (``prepared.py``) have beside it what
+is done to a line first.  The kinds themselves are in ``words.py`` and ``pieces.py``.
 """
 
 from __future__ import annotations
