@@ -122,9 +122,10 @@ class Tokeniser(ABC):
         """The tokeniser kept in a ``tokenizer.json``, or in the folder that holds one."""
         file = Path(path) / FILE if Path(path).is_dir() else Path(path)
         try:
-            state = json.loads(file.read_bytes())
-            preparation = state.pop("preparation", None)
-            library = tokenizers.Tokenizer.from_str(json.dumps(state))
+            text = file.read_text(encoding="utf-8")
+            preparation = (state := json.loads(text)).pop("preparation", None)
+            text = text if preparation is None else json.dumps(state)
+            library = tokenizers.Tokenizer.from_str(text)
         except Exception as error:  # the library raises nothing narrower
             raise DataError(f"{file}: expected a tokeniser's file ({error}).") from error
         found = _of_library(library, file)
