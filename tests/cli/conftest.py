@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from penstock.cli.main import main
+from tests.training import pairs_toy
 
 TEXT = "the a cat dog house tree runs sees eats big small red under with café"
 WORDS = TEXT.split()
@@ -82,6 +83,14 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("texts")
     for seed, (name, number) in enumerate((("train", 60), ("valid", 12), ("test", 12))):
         (folder / f"{name}.txt").write_text(sentences(seed, number), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with train.src, train.tgt, valid.src ..."""
+    folder = tmp_path_factory.mktemp("pairs")
+    pairs_toy.write(folder)
     return folder
 
 

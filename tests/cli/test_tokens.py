@@ -13,13 +13,6 @@ NGRAM = ("train", "ngram", "--order", "2", "--smoothing", "witten-bell", "-q")
 
 
 @pytest.fixture(scope="module")
-def pairs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pairs")
-    pairs_toy.write(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def translator(pairs, tmp_path_factory):
     """A folder with a small translator of pieces; not to be written to."""
     folder = tmp_path_factory.mktemp("translator") / "model"

@@ -15,18 +15,9 @@ from penstock.cli.search_options import SearchOptions
 from penstock.search import Beam
 from penstock.training.translator_folder import TOKENISERS
 from tests.cli.conftest import one_line
-from tests.training import pairs_toy
 
 OPTIONS = ("--tokens", "word", "--pretokenise", "none", "--no-joint", "--vocab-size", "0")
 SMALL = (*OPTIONS, "--hidden", "6", "--embedding", "5", "--epochs", "1", "--lr", "0.02")
-
-
-@pytest.fixture(scope="session")
-def pairs(tmp_path_factory):
-    """A folder with train.src, train.tgt, valid.src ..."""
-    folder = tmp_path_factory.mktemp("pairs")
-    pairs_toy.write(folder)
-    return folder
 
 
 def files(pairs, part, prefix):
