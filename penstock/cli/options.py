@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, fields
 from functools import wraps
 from pathlib import Path
@@ -24,6 +24,7 @@ __all__ = [
     "Sentences",
     "Tests",
     "Threads",
+    "flags",
     "folder_for",
     "print_json",
     "use_threads",
@@ -93,6 +94,15 @@ def with_settings(kind: type) -> Callable[[Callable[..., Any]], Callable[..., An
     return decorate
 
 
+def flags(names: Iterable[str]) -> str:
+    """Options as they are typed, of settings by their names.
+
+    >>> flags(["beam", "top_k"])
+    '--beam, --top-k'
+    """
+    return ", ".join("--" + name.replace("_", "-") for name in names)
+
+
 def folder_for(kind: str, out: Path | None, recipe: str) -> Path:
     """The folder that ``train KIND`` leaves its model in.
 
@@ -127,7 +137,7 @@ def _own_first(kind: type) -> list[Field[Any]]:
 
 def _option(item: Field[Any]) -> inspect.Parameter:
     kind = type(item.default)
-    flag = "--" + item.name.replace("_", "-")
+    flag = flags([item.name])
     names = [f"{flag}/--no{flag[1:]}"] if kind is bool else [flag]
     choices = item.metadata.get("choices")
     parts = [item.metadata["help"], f": {', '.join(sorted(choices))}" if choices else ""]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from penstock.cli.options import flags
 from penstock.errors import ConfigError
 from penstock.training.recipe import settings_from
 from penstock.training.settings import option
@@ -94,9 +95,9 @@ def _faults(chosen: SearchOptions, given: Iterable[str], fused: bool) -> Iterato
     kinds = {"beam", *_of_beams()}, OF_SAMPLES
     beams, samples = ([name for name in given if name in own] for own in kinds)
     if chosen.sample and beams:
-        yield f"expected {_flags(beams)} without --sample: samples are not searched for."
+        yield f"expected {flags(beams)} without --sample: samples are not searched for."
     if samples and not chosen.sample:
-        yield f"expected --sample with {_flags(samples)}."
+        yield f"expected --sample with {flags(samples)}."
     if chosen.mbr < 0:
         yield f"expected --mbr of 0 or more, got {chosen.mbr}."
     if "utility" in given and not chosen.mbr:
@@ -118,7 +119,3 @@ def _of_beams() -> set[str]:
 
     names = [{item.name for item in fields(kind)} for kind in (Beam, Draws)]
     return names[0] - names[1] - {"size"}
-
-
-def _flags(names: Iterable[str]) -> str:
-    return ", ".join("--" + name.replace("_", "-") for name in names)

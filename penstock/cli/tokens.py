@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from penstock.cli.counted import open_counted
+from penstock.cli.options import flags
 from penstock.cli.scorers import is_ngram
 from penstock.errors import ConfigError
 
@@ -38,8 +39,7 @@ def taken_over(path: Path, given: dict[str, Any]) -> Tokeniser:
 
     if own := [name for name in ("tokens", "vocab_size", "min_count") if name in given]:
         raise ConfigError(
-            f"train: expected no --{own[0].replace('_', '-')} with --tokeniser, which says what "
-            "the tokens are."
+            f"train: expected no {flags(own)} with --tokeniser, which says what the tokens are."
         )
     if (path / f"{TARGET}.json").is_file():
         tokeniser: Tokeniser = Prepared(SentenceTokeniser.load(path, TARGET))
