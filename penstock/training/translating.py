@@ -26,7 +26,7 @@ def check_ensemble(systems: Sequence[System]) -> None:
     """
     first = systems[0]
     for other in systems[1:]:
-        if other.target.fingerprint != first.target.fingerprint:
+        if other.target.tokeniser.fingerprint != first.target.tokeniser.fingerprint:
             raise ConfigError(
                 f"{other.path}: expected the target tokens of {first.path} for an ensemble, got "
                 "others. Train both with the same target tokeniser."

@@ -180,6 +180,15 @@ def test_a_missing_file_is_named(copy, name):
         load_translator(copy)
 
 
+def test_the_same_tokens_make_an_ensemble_whatever_is_done_to_a_line_before(texts, tmp_path):
+    systems = [
+        pairs_toy.train(texts, tmp_path / language, epochs=1, languages=f"en,{language}").system
+        for language in ("en", "de")
+    ]
+    assert len({system.target.fingerprint for system in systems}) == 2
+    assert len(list(translate(systems, ["dog", "cat"]))) == 2
+
+
 def test_other_targets_make_no_ensemble(trained, texts, tmp_path):
     other = pairs_toy.train(texts, tmp_path / "other", epochs=1, lowercase=True)
     with pytest.raises(ConfigError, match="expected the target tokens of"):
