@@ -59,16 +59,12 @@ class Contest:
     @cached_property
     def systems(self) -> dict[str, list[System]]:
         """Those that are no files, by name; each folder is read once."""
-        from penstock.training.translating import check_ensemble
         from penstock.training.translator_folder import load_translator
 
         parts = {name: _parts(name) for name in self.names if not Path(name).is_file()}
         folders = dict.fromkeys(chain.from_iterable(parts.values()))
         loaded = {folder: load_translator(Path(folder)) for folder in folders}
-        systems = {name: [loaded[part] for part in own] for name, own in parts.items()}
-        for together in systems.values():
-            check_ensemble(together)
-        return systems
+        return {name: [loaded[part] for part in own] for name, own in parts.items()}
 
     def table(
         self, *, kind: str = "", resamples: int = 1000, figure: Path | None, folder: Path | None

@@ -10,16 +10,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from penstock.metrics import Translated, oracle
-from penstock.search import Beam, Ensemble, Entry, force, rescored
+from penstock.search import Beam, Entry, rescored
 from penstock.search.nbest import with_feature
-from penstock.text import pad
-from penstock.training.translating import check_ensemble, translate
+from penstock.training.finding import Finder
+from penstock.training.pooling import pooled
+from penstock.training.translating import translate
 from penstock.training.translator_folder import System
 
 __all__ = ["of_list", "rescore", "searched"]
 
-SENTENCES = 16
-"""Sentences whose lists are scored side by side."""
 OWN = "logp"
 """Feature of the lists that Penstock writes, whose scores are normalised by length."""
 
@@ -82,31 +81,12 @@ def rescore(
     The systems' score is log p of the text, as in the paper; in a list that Penstock wrote, whose
     scores are per symbol, it is per symbol too.
     """
-    check_ensemble(systems)
-    found = []
-    for first in range(0, len(lines), SENTENCES):
-        part = slice(first, first + SENTENCES)
-        found += _rescored(systems, lines[part], lists[part])
-    return found
-
-
-def _rescored(
-    systems: Sequence[System], lines: Sequence[str], lists: Sequence[Sequence[Entry]]
-) -> list[list[Entry]]:
-    given = [
-        system.model.given(*pad(system.encode(lines), system.source.eos_id)) for system in systems
-    ]
-    target, normalised = systems[0].target, Beam().score()
-    forced = force(
-        given[0] if len(given) == 1 else Ensemble(given),
-        [[target.encode(entry.text) for entry in entries] for entries in lists],
-        start_id=target.bos_id,
-        eos_id=target.eos_id,
-    )
+    finder = pooled(Finder(systems, Beam()))
+    forced = finder.force(lines, [[entry.text for entry in entries] for entries in lists])
     answers = []
     for entries, hypotheses in zip(lists, forced, strict=True):
         is_own = bool(entries) and OWN in entries[0].features
-        scores = [normalised.of(one) if is_own else one.log_p for one in hypotheses]
+        scores = [one.score if is_own else one.log_p for one in hypotheses]
         both = with_feature(with_feature(entries, "own", [e.score for e in entries]), "new", scores)
         answers.append(rescored(both, {"own": 0.5, "new": 0.5}))
     return answers

@@ -12,7 +12,8 @@ from penstock.inspect.attention import Attention
 from penstock.inspect.beam_tree import BeamTree
 from penstock.search import Beam, Ensemble, Hypothesis, Tree, beam_search
 from penstock.text import SentenceTokeniser, pad
-from penstock.training.translating import check_ensemble, translate
+from penstock.training.pooling import check_tokens
+from penstock.training.translating import translate
 from penstock.training.translator_folder import System
 
 __all__ = ["alignments", "encoder_states", "search_trees", "unknown_words"]
@@ -59,7 +60,7 @@ def search_trees(
     Raises:
         ConfigError: the systems do not predict the same tokens.
     """
-    check_ensemble(systems)
+    check_tokens(systems)
     options, target, trees = options or Beam(), systems[0].target, []
     for line in lines:
         rows = [system.encode([line]) for system in systems]

@@ -16,7 +16,6 @@ from penstock.search.nbest import (
 )
 from penstock.search.options import Beam
 from penstock.search.penalty import Score
-from penstock.search.pool import pooled
 from penstock.search.renumber import Renumbered
 from penstock.search.rescore import rescored
 from penstock.search.risk import Risk, minimum_risk
@@ -42,7 +41,6 @@ __all__ = [
     "force",
     "generate",
     "minimum_risk",
-    "pooled",
     "read_nbest",
     "rescored",
     "sample",

@@ -5,8 +5,8 @@
     sum:         score = sum_m w_m log p_m             shallow fusion (Gulcehre et al. 2015)
 
 Members may differ in everything but their symbols.  Members with other symbols for the same text
-cannot vote on the next one: their hypotheses are pooled and rescored as texts
-(:mod:`penstock.search.pool`).
+cannot vote on the next one: translators judge each other's texts
+(:mod:`penstock.training.pooling`).
 """
 
 from __future__ import annotations

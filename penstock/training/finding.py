@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -17,12 +17,13 @@ from penstock.search import (
     Risk,
     Selectable,
     beam_search,
+    force,
     sample,
     shallow_fusion,
 )
-from penstock.text import pad
+from penstock.text import SentenceTokeniser, pad
 from penstock.training.alignment import replaced
-from penstock.training.demands import Demand, Tokens, constraints, in_tokens
+from penstock.training.demands import Demand, Tokens, constraints, in_tokens, phrases
 from penstock.training.fusion import Fusion
 from penstock.training.translator_folder import System
 
@@ -64,17 +65,34 @@ class Finder:
         risk: which of the candidates are answered; all when None.
         forbidden: phrases that come in no translation.
         attention: whether hypotheses hold the attention.
-        replaces: whether a source word stands in the text where a token is ``<unk>``.
+        replace_unknown: whether the source word that was looked at most stands in the text where
+            a token that is a word is ``<unk>`` (Luong et al. 2015).
     """
 
     systems: Sequence[System]
     options: Beam | Draws
-    weights: Sequence[float] | None
-    fusion: Fusion | None
-    risk: Risk | None
-    forbidden: list[list[int]]
-    attention: bool
-    replaces: bool
+    weights: Sequence[float] | None = None
+    fusion: Fusion | None = None
+    risk: Risk | None = None
+    forbidden: Sequence[str] = ()
+    attention: bool = False
+    replace_unknown: bool = True
+
+    @property
+    def target(self) -> SentenceTokeniser:
+        """The tokeniser of what is written."""
+        return self.systems[0].target
+
+    @cached_property
+    def replaces(self) -> bool:
+        """Whether unknown words are replaced: tokens are words, and it is seen where from."""
+        words = self.target.tokeniser.kind == "word"
+        return self.replace_unknown and self.systems[0].model.attends and words
+
+    @cached_property
+    def must_not(self) -> list[list[int]]:
+        """What is forbidden, in tokens."""
+        return phrases(self.forbidden, self.target)
 
     def window(
         self,
@@ -89,21 +107,52 @@ class Finder:
         asked = {n: self.asked(demands[n]) for n in full}
         met = {n: tokens for n, tokens in asked.items() if tokens is not None}
         found: dict[int, list[Hypothesis]] = {}
-        room = TOKENS * WIDE // max(WIDE, self.options.size)
-        for batch in _batches(list(met), rows[0], room):
-            sides = [[side[n] for n in batch] for side in rows]
+        for batch, sides in self.batches(list(met), rows):
             answers = self.search(sides, [met[n] for n in batch], [first + n for n in batch])
             found.update(zip(batch, answers, strict=True))
             progress(len(batch))
         for n, line in enumerate(lines):
             yield self.answer(line, found.get(n, []), sought=n in asked)
 
+    @torch.no_grad()
+    def force(self, lines: Sequence[str], texts: Sequence[Sequence[str]]) -> list[list[Hypothesis]]:
+        """Given translations of each line as hypotheses, with the score of the beam."""
+        assert isinstance(self.options, Beam)
+        rows, target = [system.encode(lines) for system in self.systems], self.target
+        found: dict[int, list[Hypothesis]] = {}
+        for batch, sides in self.batches([n for n, own in enumerate(texts) if own], rows):
+            model, lengths = self.model(sides)
+            answers = force(
+                model,
+                [[target.encode(text) for text in texts[n]] for n in batch],
+                start_id=target.bos_id,
+                eos_id=target.eos_id,
+                score=self.options.score(),
+                source_lengths=lengths,
+                attention=self.attention,
+            )
+            found.update(zip(batch, answers, strict=True))
+        return [found.get(n, []) for n in range(len(lines))]
+
+    def batches(
+        self, numbers: Sequence[int], rows: Sequence[Sequence[Sequence[int]]]
+    ) -> Iterator[tuple[list[int], list[list[Sequence[int]]]]]:
+        """Lines of like length: their numbers, and for each system the ids of each.
+
+        Args:
+            numbers: of the lines wanted.
+            rows: for each system the ids of all lines.
+        """
+        room = TOKENS * WIDE // max(WIDE, self.options.size)
+        for batch in _batches(numbers, rows[0], room):
+            yield batch, [[side[n] for n in batch] for side in rows]
+
     def asked(self, demand: Demand) -> Tokens | None:
         """A demand in tokens; None when it cannot be met."""
-        tokens = in_tokens(demand, self.systems[0].target)
+        tokens = in_tokens(demand, self.target)
         if tokens is None or tokens.size > self.options.max_length:
             return None
-        return tokens._replace(must_not=[*tokens.must_not, *self.forbidden])
+        return tokens._replace(must_not=[*tokens.must_not, *self.must_not])
 
     def answer(self, line: str, hypotheses: list[Hypothesis], *, sought: bool) -> Translation:
         """What the hypotheses say."""
@@ -115,10 +164,9 @@ class Finder:
 
     def text(self, line: str, hypothesis: Hypothesis) -> str:
         """The raw translation that the ids of a hypothesis spell."""
-        target = self.systems[0].target
-        if self.replaces and target.unk_id in hypothesis.ids:
+        if self.replaces and self.target.unk_id in hypothesis.ids:
             return replaced(self.systems[0], line, hypothesis)
-        return target.decode(hypothesis.ids)
+        return self.target.decode(hypothesis.ids)
 
     @torch.no_grad()
     def search(
@@ -129,7 +177,7 @@ class Finder:
     ) -> list[list[Hypothesis]]:
         """Hypotheses for a batch of sources, given in the ids of each system."""
         model, lengths = self.model(sides)
-        options, target = self.options, self.systems[0].target
+        options = self.options
         longest = [
             min(options.max_length, _GROWTH * len(row) + _ROOM + demand.size)
             for row, demand in zip(sides[0], demands, strict=True)
@@ -149,10 +197,10 @@ class Finder:
         return find(
             model,
             len(longest),
-            start_id=target.bos_id,
-            eos_id=target.eos_id,
+            start_id=self.target.bos_id,
+            eos_id=self.target.eos_id,
             constraints=constraints(demands, longest),
-            attention=self.attention,
+            attention=self.attention or self.replaces,
         )
 
     def model(self, sides: Sequence[Sequence[Sequence[int]]]) -> tuple[Selectable, Tensor]:

@@ -7,30 +7,16 @@ from itertools import islice
 
 from penstock.errors import ConfigError, DataError
 from penstock.search import Beam, Draws, Risk
-from penstock.training.demands import Demand, phrases
+from penstock.training.demands import Demand
 from penstock.training.finding import Finder, Translation
 from penstock.training.fusion import Fusion
+from penstock.training.pooling import pooled
 from penstock.training.translator_folder import System
 
-__all__ = ["Translation", "check_ensemble", "translate"]
+__all__ = ["Translation", "translate"]
 
 WINDOW = 2048
 """Lines that are sorted by length together."""
-
-
-def check_ensemble(systems: Sequence[System]) -> None:
-    """Refuse systems that do not predict the same tokens.
-
-    Raises:
-        ConfigError: naming the first that differs.
-    """
-    first = systems[0]
-    for other in systems[1:]:
-        if other.target.tokeniser.fingerprint != first.target.tokeniser.fingerprint:
-            raise ConfigError(
-                f"{other.path}: expected the target tokens of {first.path} for an ensemble, got "
-                "others. Train both with the same target tokeniser."
-            )
 
 
 def translate(
@@ -54,7 +40,8 @@ def translate(
     line does not depend on its neighbours.
 
     Args:
-        systems: one, or several that search together, of the same target tokens.
+        systems: one, or several: those of the same target tokens search together, those of others
+            judge each other's translations (:class:`~penstock.training.pooling.Pool`).
         options: of the search, or of the samples drawn in its place.
         weights: of several systems; by default equal.
         fusion: a language model that advises them.
@@ -71,21 +58,11 @@ def translate(
         ConfigError: systems, options and demands do not go together.
         DataError: there are not as many demands as lines.
     """
-    check_ensemble(systems)
     options = options or Beam()
     if isinstance(options, Draws) and any(demand.must for demand in demands or ()):
         raise ConfigError("translate: expected no phrases that must come in samples. Use a beam.")
-    attends, target = systems[0].model.attends, systems[0].target
-    replaces = replace_unknown and attends and target.tokeniser.kind == "word"
-    finder = Finder(
-        systems,
-        options,
-        weights,
-        fusion,
-        risk,
-        phrases(forbidden, target),
-        attention or replaces,
-        replaces,
+    finder = pooled(
+        Finder(systems, options, weights, fusion, risk, forbidden, attention, replace_unknown)
     )
     for first, chunk, own in _windows(lines, window, demands):
         yield from finder.window(first, chunk, own, progress)

@@ -1,4 +1,4 @@
-"""n-best lists in Moses' format, rescoring, and models pooled by text."""
+"""n-best lists in Moses' format, and rescoring."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import ConfigError, DataError
-from penstock.search import Entry, by_sentence, pooled, read_nbest, rescored, write_nbest
+from penstock.search import Entry, by_sentence, read_nbest, rescored, write_nbest
 from penstock.search.nbest import with_feature
 
 MOSES = (
@@ -138,29 +138,3 @@ def test_weights_that_do_not_fit(weights, message):
 def test_names_that_cannot_be_written(wrong):
     with pytest.raises(ConfigError, match="expected a name without"):
         with_feature([], wrong, [])
-
-
-# -- models with other symbols ---------------------------------------------------------------------
-
-
-def cost(table):
-    return lambda texts: [[table[text] for text in several] for several in texts]
-
-
-def test_models_with_other_symbols_decide_by_text():
-    lists = [[["a", "b"], []], [["b", "c"], ["d", "d"]]]
-    scorers = {
-        "words": cost({"a": -1.0, "b": -2.0, "c": -9.0, "d": -1.0}),
-        "letters": cost({"a": -6.0, "b": -2.0, "c": -1.0, "d": -1.0}),
-    }
-    both, alone = pooled(lists, scorers), pooled(lists, scorers, {"words": 1.0})
-    assert [[entry.text for entry in several] for several in both] == [["b", "a", "c"], ["d"]]
-    assert [entry.text for entry in alone[0]] == ["a", "b", "c"]
-    assert both[0][0].features == {"words": (-2.0,), "letters": (-2.0,)}
-    assert both[0][0].score == -2.0
-    assert [entry.sentence for several in both for entry in several] == [0, 0, 0, 1]
-
-
-def test_lists_of_other_sentences():
-    with pytest.raises(ConfigError, match="same sentences, got 1, 2 sentences"):
-        pooled([[["a"]], [["a"], ["b"]]], {})

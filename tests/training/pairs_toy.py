@@ -10,10 +10,14 @@ import random
 import sys
 from pathlib import Path
 
-from penstock.text import PairFiles
+import torch
+
+from penstock.text import PairFiles, Preparation, SentenceTokeniser
 from penstock.training.pair_texts import PairTexts
 from penstock.training.translate_run import TranslatorRun, train_translator
+from penstock.training.translation import build_model
 from penstock.training.translation_settings import TranslationSettings
+from penstock.training.translator_folder import System
 
 WORDS = {"one": "eins", "two": "zwei", "red": "rot", "dog": "Hund", "cat": "Katze", "and": "und"}
 SMALL = {
@@ -39,6 +43,9 @@ def pairs(number: int, seed: int) -> list[tuple[str, str]]:
     return [(" ".join(s), " ".join(WORDS[word] for word in reversed(s))) for s in sources]
 
 
+PAIRS = pairs(60, 1)
+
+
 def write(folder: Path, number: int = 40) -> PairTexts:
     """Files of such sentences."""
     files = {}
@@ -55,6 +62,20 @@ def write(folder: Path, number: int = 40) -> PairTexts:
 def train(texts: Path, folder: Path, **options: object) -> TranslatorRun:
     """Train on them."""
     return train_translator(write(texts), TranslationSettings(**(SMALL | options)), folder)
+
+
+def untrained(folder, kind="word", **options):
+    """A system whose weights say nothing: whatever it has to do comes of its search."""
+    size = {"bpe": 300, "unigram": 300}.get(kind)
+    plain = Preparation("none")
+    sides = [list(side) for side in zip(*PAIRS, strict=True)]
+    source, target = (
+        SentenceTokeniser.train(side, kind, vocab_size=size, preparation=plain) for side in sides
+    )
+    settings = TranslationSettings(tokens=kind, hidden="8", embedding=6, joint=False, **options)
+    torch.manual_seed(3)
+    model = build_model(settings, source.vocab_size, target.vocab_size).eval()
+    return System(folder, model, source, target, {})
 
 
 if __name__ == "__main__":

@@ -4,49 +4,30 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from penstock.counting import Vocabulary, estimate
 from penstock.counting.symbols import Symbols
 from penstock.errors import ConfigError, DataError
 from penstock.search import Beam, Draws, Risk, Sampling, force, minimum_risk
-from penstock.text import Preparation, SentenceTokeniser, Tokeniser, pad
+from penstock.text import Tokeniser, pad
 from penstock.training.demands import Demand
 from penstock.training.fusion import fitted
 from penstock.training.translating import translate
-from penstock.training.translation import build_model
-from penstock.training.translation_settings import TranslationSettings
-from penstock.training.translator_folder import System
 from tests.training import pairs_toy
 
-PAIRS = pairs_toy.pairs(60, 1)
 LINES = ["one", "red dog and two cat", "", "cat", "two dog", "and one red cat", "dog", "red"]
-TARGETS = [target for _, target in PAIRS]
+TARGETS = [target for _, target in pairs_toy.PAIRS]
 KINDS = ("word", "character", "bpe")
-
-
-def untrained(folder, kind="word", **options):
-    """A system whose weights say nothing: whatever it has to do comes of its search."""
-    size = {"bpe": 300, "unigram": 300}.get(kind)
-    plain = Preparation("none")
-    sides = [list(side) for side in zip(*PAIRS, strict=True)]
-    source, target = (
-        SentenceTokeniser.train(side, kind, vocab_size=size, preparation=plain) for side in sides
-    )
-    settings = TranslationSettings(tokens=kind, hidden="8", embedding=6, joint=False, **options)
-    torch.manual_seed(3)
-    model = build_model(settings, source.vocab_size, target.vocab_size).eval()
-    return System(folder, model, source, target, {})
 
 
 @pytest.fixture(params=KINDS)
 def system(request, tmp_path):
-    return untrained(tmp_path, request.param)
+    return pairs_toy.untrained(tmp_path, request.param)
 
 
 @pytest.fixture
 def words(tmp_path):
-    return untrained(tmp_path)
+    return pairs_toy.untrained(tmp_path)
 
 
 def texts(*arguments, **options):
@@ -212,7 +193,7 @@ def test_an_ensemble_is_advised_too(words):
     ids=["kind", "words", "pieces"],
 )
 def test_language_models_of_other_tokens(tmp_path, kind, own, said):
-    target = untrained(tmp_path, kind).target
+    target = pairs_toy.untrained(tmp_path, kind).target
     language, _ = counted(TARGETS)
     with pytest.raises(DataError, match=f"^lm: expected .*{said}"):
         fitted(language, own, target, 0.3, name="lm")
