@@ -22,6 +22,7 @@ from penstock.cli.options import (
     Sentences,
     Threads,
     print_json,
+    refuse,
     use_threads,
 )
 from penstock.cli.scorers import Adaption, Counted, Network, open_model
@@ -34,8 +35,11 @@ if TYPE_CHECKING:
 
 __all__ = ["compare"]
 
+OF_TRANSLATORS = ("src", "beams", "bleu", "nbest", "by_length", "save")
+
 
 def compare(
+    context: typer.Context,
     models: Annotated[
         list[Path],
         typer.Argument(
@@ -81,6 +85,7 @@ def compare(
     watch = partial(bar, quiet=quiet)
     names = list(dict.fromkeys(map(str, models)))
     if ref:
+        refuse(context, ("test", "sentences"), "translations are compared with --ref")
         contest = Contest(names, src, ref, sizes_of_beams(beams), nbest, watch)
         table = contest.table(kind=bleu, resamples=resamples, figure=by_length, folder=save)
         print_json(table) if as_json else print_table(table)
@@ -90,6 +95,7 @@ def compare(
     if not test:
         what = "--src FILE and --ref FILE" if is_translator(models[0]) else "--test FILE"
         raise ConfigError(f"compare: expected {what}, the text to compare on.")
+    refuse(context, OF_TRANSLATORS, "language models are compared on --test")
     _language_models([Path(name) for name in names], test, sentences, resamples, watch, as_json)
 
 

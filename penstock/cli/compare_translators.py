@@ -154,7 +154,7 @@ def sizes_of_beams(text: str) -> list[int]:
     [1, 2, 12]
     """
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() and int(part) for part in parts):
+    if not all(part.isascii() and part.isdigit() and int(part) for part in parts):
         raise ConfigError(f"compare: expected sizes of beams as 1,2,12, got {text!r}.")
     return [int(part) for part in parts]
 

@@ -20,6 +20,7 @@ from penstock.cli.options import (
     Sentences,
     Threads,
     print_json,
+    refuse,
     use_threads,
 )
 from penstock.cli.pairs import SourceFiles, TargetFiles, pair_files
@@ -36,11 +37,19 @@ __all__ = ["evaluate"]
 
 MIXES = ("em", "equal", log_linear.NAME)
 FITTED = ("em", log_linear.NAME)
+OF_CACHE = ("theta", "cache_weight")
+OF_DYNAMIC = ("dynamic_steps", "dynamic_decay")
+OF_TRANSLATORS = ("src", "tgt", "beam", "bleu", "resamples")
+OF_LANGUAGE_MODELS = (
+    *("test", "mix", "valid", "quantise", "sentences", "cache", "dynamic"),
+    *(*OF_CACHE, *OF_DYNAMIC),
+)
 IMPROPER = 1e-2
 """How far from 1 a sum of probabilities is told: files with few digits are off by less."""
 
 
 def evaluate(
+    context: typer.Context,
     models: Annotated[list[Path], typer.Argument(help="folder of a model or file of n-grams")],
     *,
     test: FileList = None,
@@ -79,6 +88,7 @@ def evaluate(
     use_threads(threads)
     watch = partial(bar, quiet=quiet)
     if is_translator(models[0]):
+        refuse(context, OF_LANGUAGE_MODELS, f"{models[0]} is a translator")
         evaluate_translators(
             models,
             pair_files(src, tgt),
@@ -89,9 +99,9 @@ def evaluate(
             as_json=as_json,
         )
         return
+    _check(context, models, mix, valid)
     if not test:
         raise ConfigError("evaluate: expected --test FILE.")
-    _check_mix(models, mix, valid)
     adaption = Adaption(
         Cache(cache, theta, cache_weight) if cache else None,
         Dynamic(dynamic, dynamic_steps, dynamic_decay) if dynamic else None,
@@ -101,6 +111,8 @@ def evaluate(
     for path in models:
         with watch(f"reading {path}") as told:
             opened.append(open_model(path, told, form=quantise))
+    if not any(isinstance(model, Network) for model in opened):
+        refuse(context, ("dynamic", *OF_DYNAMIC, "theta"), "n-grams have no state")
     if len(opened) == 1 and isinstance(opened[0], Network):
         _show(_cost(opened[0], test, adaption, watch), {}, as_json)
         return
@@ -125,7 +137,17 @@ def evaluate(
     _show(whole, extra, as_json)
 
 
-def _check_mix(models: Sequence[Path], mix: str, valid: Sequence[Path] | None) -> None:
+def _check(
+    context: typer.Context, models: Sequence[Path], mix: str, valid: Sequence[Path] | None
+) -> None:
+    """Refuse options that are missing, or have no effect beside the others."""
+    refuse(context, OF_TRANSLATORS, f"{models[0]} is no translator")
+    if not context.params["cache"]:
+        refuse(context, OF_CACHE, "there is no --cache N")
+    if not context.params["dynamic"]:
+        refuse(context, OF_DYNAMIC, "there is no --dynamic X")
+    if len(models) == 1:
+        refuse(context, ("mix", "valid"), "there is one model")
     if mix and mix not in MIXES:
         raise unknown("evaluate", "mix", mix, MIXES)
     if len(models) > 1 and not mix:

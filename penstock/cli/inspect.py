@@ -17,6 +17,8 @@ __all__ = ["app"]
 
 SHOWN = 4
 """Sentences that are drawn unless others are asked for."""
+MOST = 100
+"""Most sentences that are drawn."""
 app = typer.Typer(
     help="Pictures of what a translator does.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -145,9 +147,13 @@ def _numbers(lines: str) -> list[int]:
     found: list[int] = []
     for part in lines.split(","):
         first, _, last = part.partition("-")
-        if not (first.strip().isdigit() and (last or first).strip().isdigit()):
+        ends = [end.strip() for end in (first, last or first)]
+        if not all(end.isascii() and end.isdigit() for end in ends):
             raise ConfigError(f"inspect: expected numbers of lines as 1,7-9, got {lines!r}.")
-        found += range(int(first), int(last or first) + 1)
-    if not found or min(found) < 1 or len(found) > 100:
-        raise ConfigError(f"inspect: expected 1 to 100 lines, counted from 1, got {lines!r}.")
+        some = range(int(ends[0]), int(ends[1]) + 1)
+        if not some or some[0] < 1 or len(found) + len(some) > MOST:
+            raise ConfigError(
+                f"inspect: expected 1 to {MOST} lines, counted from 1, got {lines!r}."
+            )
+        found += some
     return found

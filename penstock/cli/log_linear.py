@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from penstock.cli.counted import Counted
-from penstock.cli.measure import Measured, tokenised
+from penstock.cli.measure import Measured, known_tokens, tokenised
 from penstock.cli.scorers import Adaption, Advance, Array, Network
 from penstock.counting.log_linear import Pieces, log_linear_log_p, log_linear_weights
 from penstock.errors import ConfigError
@@ -50,7 +50,7 @@ def measure(
     with tokenised(files, models[0].tokeniser, watch) as corpus, watch("evaluating") as told:
         pieces = _pieces(models, corpus.ids, adaption, told)
         log_p = log_linear_log_p(pieces, weights, len(corpus.ids))
-        known = np.asarray(corpus.ids != (models[0].tokeniser.unk_id or -1))
+        known = known_tokens(corpus.ids, models[0].tokeniser)
         characters = corpus.statistics.characters
     context = " | ".join(dict.fromkeys(model.context(adaption) for model in models))
     return Measured(log_p[None], known, characters, context, 1.0)

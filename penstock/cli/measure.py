@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from penstock.metrics import Perplexity
     from penstock.text import Corpus, Tokeniser
 
-__all__ = ["Measured", "measure", "tokenised"]
+__all__ = ["Measured", "known_tokens", "measure", "tokenised"]
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,17 @@ def measure(
                 rows.append(model.log_probs(corpus.ids, adaption, told))
             if isinstance(model, Counted):
                 mass = max(mass, model.mass(corpus.ids), key=lambda found: abs(found - 1))
-            known = np.asarray(corpus.ids != (model.tokeniser.unk_id or -1))
+            known = known_tokens(corpus.ids, model.tokeniser)
             characters = corpus.statistics.characters
     context = " | ".join(dict.fromkeys(model.context(adaption) for model in models))
     return Measured(np.stack(rows), known, characters, context, mass)
+
+
+def known_tokens(ids: Array, tokeniser: Tokeniser) -> Array:
+    """Which tokens of a text are none of ``<unk>``: (T,) -> (T,) bool."""
+    if tokeniser.unk_id is None:
+        return np.ones(len(ids), bool)
+    return np.asarray(ids != tokeniser.unk_id)
 
 
 @contextmanager

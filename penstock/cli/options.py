@@ -22,11 +22,11 @@ __all__ = [
     "Quiet",
     "RecipeName",
     "Sentences",
-    "Tests",
     "Threads",
     "flags",
     "folder_for",
     "print_json",
+    "refuse",
     "use_threads",
     "with_settings",
 ]
@@ -48,10 +48,6 @@ Quantise = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
 RecipeName = Annotated[str, typer.Option(metavar="NAME", help="settings by name, or a .toml file")]
 Sentences = Annotated[bool, typer.Option("--sentences", help="every line stands alone")]
-Tests = Annotated[
-    list[Path],
-    typer.Option("--test", metavar="FILE", help="text file, plain, .gz or .xz; repeatable"),
-]
 Threads = Annotated[
     int,
     typer.Option(
@@ -101,6 +97,26 @@ def flags(names: Iterable[str]) -> str:
     '--beam, --top-k'
     """
     return ", ".join("--" + name.replace("_", "-") for name in names)
+
+
+def refuse(context: typer.Context, names: Iterable[str], why: str) -> None:
+    """Refuse options that have no effect beside the others.
+
+    Args:
+        context: of the command.
+        names: of its parameters.
+        why: they have none.
+
+    Raises:
+        ConfigError: the user typed some of them.
+    """
+    if given := [name for name in names if _typed(context, name)]:
+        raise ConfigError(f"{context.info_name}: expected no {flags(given)}: {why}.")
+
+
+def _typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def folder_for(kind: str, out: Path | None, recipe: str) -> Path:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from penstock.inspect.trace import evaluating
 from penstock.metrics.perplexity import Perplexity
+from penstock.models.mode import evaluating
 
 __all__ = ["UNKNOWN", "by_frequency", "by_position", "places", "read_losses"]
 

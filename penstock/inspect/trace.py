@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from penstock.equations.program import Program
+from penstock.models.mode import evaluating
 from penstock.models.window import WindowModel
 
-__all__ = ["Flow", "Trace", "evaluating", "gate_activity", "gradient_flow"]
+__all__ = ["Flow", "Trace", "gate_activity", "gradient_flow"]
 
 _BOUNDS = {
     "sigmoid": (0.0, 1.0),
@@ -155,17 +154,6 @@ def _word_flow(model: WindowModel, ids: np.ndarray, eos_id: int, positions: int)
         hidden, *_ = model.read(torch.cat(vectors, -1)[None])
         loss = model.losses(hidden, _on_device(model, targets)[None]).sum()
     return Flow(1, "word vector", _norms(loss, vectors[::-1]))
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and back to what it was."""
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)
 
 
 def _trace(layer: int, program: Program, name: str, comment: str, values: Tensor) -> Trace:

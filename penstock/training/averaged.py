@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from penstock.models.mode import evaluating
+
 __all__ = ["AveragedSGD", "ExponentialAverage", "assign", "evaluation", "observe"]
 
 
@@ -122,10 +124,9 @@ def evaluation(
 ) -> Iterator[None]:
     """Evaluation mode, no gradients, and the averaged weights where there are any."""
     averaging = average or (optimiser if isinstance(optimiser, AveragedSGD) else None)
-    model.eval()
-    with torch.no_grad(), averaging.averaged_weights() if averaging else nullcontext():
+    averaged = averaging.averaged_weights() if averaging else nullcontext()
+    with evaluating(model), torch.no_grad(), averaged:
         yield
-    model.train()
 
 
 @contextmanager

@@ -16,8 +16,11 @@ import torch
 from torch import Tensor
 from torch import distributed as group
 
+from penstock.errors import ConfigError
+
 __all__ = [
     "any_of",
+    "check_alone",
     "first_one_first",
     "from_first",
     "joined",
@@ -40,6 +43,19 @@ def joined() -> Iterator[None]:
         yield
     finally:
         group.destroy_process_group()
+
+
+def check_alone(command: str) -> None:
+    """Refuse to be one of several processes, for what cannot share its batches.
+
+    Raises:
+        ConfigError: ``torchrun`` started several.
+    """
+    if (processes := int(os.environ.get("WORLD_SIZE", "1"))) > 1:
+        raise ConfigError(
+            f"{command}: expected one process, got {processes}. Start it without torchrun; "
+            "--threads uses several cores."
+        )
 
 
 def size() -> int:

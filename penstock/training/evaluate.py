@@ -9,6 +9,7 @@ followed similar states.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from torch import Tensor
 from penstock.errors import ConfigError
 from penstock.layers.state import State, detached
 from penstock.metrics.perplexity import Perplexity
+from penstock.models.mode import evaluating
 from penstock.text import Corpus
 
 __all__ = [
@@ -104,13 +106,14 @@ def token_losses(
     """
     if dynamic is not None:
         model, steps = copy.deepcopy(model), dynamic.steps
-    model.eval()
     reader = _Reader(model, cache, dynamic)
     losses, done = np.empty(len(ids)), 0
-    for inputs, targets, reset in _pieces(ids, eos_id, alone=alone, steps=steps):
-        losses[done : done + len(targets)] = reader.read(inputs, targets, **reset).double().numpy()
-        done += len(targets)
-        advance(len(targets))
+    with evaluating(model):
+        for inputs, targets, reset in _pieces(ids, eos_id, alone=alone, steps=steps):
+            found = reader.read(inputs, targets, **reset)
+            losses[done : done + len(targets)] = found.double().numpy()
+            done += len(targets)
+            advance(len(targets))
     return losses
 
 
@@ -123,12 +126,13 @@ def token_distributions(
         model, ids, eos_id, alone: see :func:`token_losses`.
         steps: places in a piece, N; the last has what is left.
     """
-    model.eval()
     state = None
-    for inputs, _, reset in _pieces(ids, eos_id, alone=alone, steps=steps):
-        with torch.no_grad():
-            hidden, state = model(inputs[:, None], state, **reset)
-            yield model.output.log_p(hidden[:, 0]).numpy()
+    with evaluating(model):
+        for inputs, _, reset in _pieces(ids, eos_id, alone=alone, steps=steps):
+            with torch.no_grad():
+                hidden, state = model(inputs[:, None], state, **reset)
+                log_p = model.output.log_p(hidden[:, 0]).numpy()
+            yield log_p
 
 
 def _pieces(
@@ -155,9 +159,9 @@ def sentence_losses(
     Shapes:
         inputs, targets (T, B), lengths (B,) -> (T, B), zero at padding.
     """
-    model.eval()
-    hidden, _ = model(inputs, lengths=lengths)
-    return model.losses(hidden, targets)
+    with evaluating(model):
+        hidden, _ = model(inputs, lengths=lengths)
+        return model.losses(hidden, targets)
 
 
 def cost(corpus: Corpus, nats: float, context: str) -> Perplexity:
@@ -217,5 +221,7 @@ class _Reader:
         p_cache = (shares * (words[None, :] == targets[:, None])).sum(-1)
         self.keys, self.words = keys[-cache.size :], words[-cache.size :]
         empty = outside.all(-1)
-        mixed = (1 - cache.weight) * torch.exp(-losses) + cache.weight * p_cache
-        return torch.where(empty, losses, -torch.log(mixed))
+        tiny = torch.finfo(p_cache.dtype).tiny
+        cached = (cache.weight * p_cache).clamp(min=tiny).log()
+        mixed = torch.logaddexp(math.log1p(-cache.weight) - losses, cached)
+        return torch.where(empty, losses, -mixed)

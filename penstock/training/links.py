@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from penstock.errors import DataError
-from penstock.text import PairCorpus, SentenceTokeniser, read_lines
+from penstock.text import PairCorpus, SentenceTokeniser
+from penstock.text.pair_lines import parsed, short
 from penstock.text.tokenise import Ids
 
 __all__ = ["read_links"]
@@ -30,9 +32,9 @@ def read_links(files: Sequence[Path], corpus: PairCorpus) -> dict[int, list[Link
     wanted = {int(line): row for row, line in enumerate(corpus.lines)}
     found = {}
     number = -1
-    for number, text in enumerate(read_lines(files)):
+    lines = chain.from_iterable(parsed(file, _words) for file in files)
+    for number, words in enumerate(lines):
         if (row := wanted.get(number)) is not None:
-            words = _words(text, f"{files[0]}:{number + 1}")
             sides = [_places(side.tokeniser, side[row][:-1]) for side in (corpus.src, corpus.tgt)]
             found[number] = [
                 (source, target)
@@ -48,10 +50,10 @@ def read_links(files: Sequence[Path], corpus: PairCorpus) -> dict[int, list[Link
     return found
 
 
-def _words(text: str, place: str) -> list[Link]:
+def _words(text: str) -> list[Link]:
     found = [_LINK.fullmatch(part) for part in text.split()]
     if not all(found):
-        raise DataError(f"{place}: expected links such as 0-0 1-2, got {text[:40]!r}.")
+        raise ValueError(f"expected links such as 0-0 1-2, got {short(text)!r}.")
     return [(int(link[1]), int(link[2])) for link in found if link]
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from penstock.metrics.translation import Metric
+from penstock.models.mode import evaluating
 from penstock.models.translator import Translator
 from penstock.search import sample
 from penstock.text import PAD, PairBatch, pad
@@ -72,8 +73,7 @@ def _drawn(
     model: Translator, batch: PairBatch, number: int, eos_id: int, seed: int
 ) -> list[list[Ids]]:
     """Translations drawn from the model as it is in evaluation."""
-    model.eval()
-    with torch.no_grad():
+    with evaluating(model), torch.no_grad():
         given = model.given(batch.src, batch.src_lengths)
         found = sample(
             given,
@@ -84,7 +84,6 @@ def _drawn(
             max_length=2 * len(batch.tgt_in) + 5,
             seed=seed,
         )
-    model.train()
     return [[tuple(one.ids) for one in several] for several in found]
 
 

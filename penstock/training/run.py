@@ -19,6 +19,7 @@ from penstock.text import Corpus, Tokeniser, resolve, sentences
 from penstock.text.tokenise import FILE
 from penstock.training import card
 from penstock.training import folder as folders
+from penstock.training.distributed import check_alone
 from penstock.training.evaluate import Cache, Dynamic, cost, sentence_losses, token_losses
 from penstock.training.gradients import equation_gradients
 from penstock.training.language import (
@@ -102,6 +103,7 @@ def train_language(
         ConfigError: the settings cannot work, or the folder holds another model.
         KeyboardInterrupt: training was interrupted; a checkpoint and the weights are written.
     """
+    check_alone("train lm")
     shown, watch = progress or Progress(), watch or unwatched
     origin = texts.origin()
     _check_sizes(settings, settings.vocab_size or max(2, settings.classes))

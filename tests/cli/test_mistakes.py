@@ -82,6 +82,12 @@ def test_a_setting_the_text_refuses_can_be_mended(program, lm, options, said):
     assert program(*lm("--quiet")).status == 0
 
 
+def test_several_processes(program, lm, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert "expected one process, got 2. Start it without torchrun" in one_line(program(*lm()))
+    assert not (tmp_path / "model").exists()
+
+
 def test_a_vocabulary_that_is_too_large(program, lm, monkeypatch):
     monkeypatch.setattr(memory, "machine_memory", lambda: 8_000)
     said = one_line(program(*lm()))

@@ -32,6 +32,28 @@ def ngram(program, texts, tmp_path):
     return train
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--dynamic", "0.5"], "no --dynamic: n-grams have no state"),
+        (["--cache", "5", "--theta", "9"], "no --theta: n-grams have no state"),
+        (["--cache-weight", "0.3"], "no --cache-weight: there is no --cache N"),
+        (["--dynamic-decay", "0.3"], "no --dynamic-decay: there is no --dynamic X"),
+        (["--beam", "7", "--bleu", "bleu"], "m.arpa is no translator"),
+        (["--mix", "em"], "no --mix: there is one model"),
+    ],
+    ids=str,
+)
+def test_options_without_effect(program, ngram, texts, options, said):
+    said_of = one_line(program("evaluate", ngram(), "--test", texts / "test.txt", *options))
+    assert said in said_of
+
+
+def test_options_of_translators(program, ngram, texts):
+    answer = program("compare", ngram(), "--test", texts / "test.txt", "--beams", "5")
+    assert "expected no --beams: language models are compared on --test" in one_line(answer)
+
+
 @pytest.mark.parametrize("name", ["m.arpa", "m.arpa.gz", "m.ngram"])
 def test_train_and_evaluate(program, ngram, texts, name):
     path = ngram("--order", "3", name=name)

@@ -92,6 +92,8 @@ def test_states(program, made, tmp_path):
         (("beam", "one", "--out", "a.html", "--lines", "x"), "expected numbers of lines as 1,7-9"),
         (("beam", "one", "--out", "a.html", "--lines", "0"), "counted from 1"),
         (("beam", "one", "--out", "a.html", "--lines", "9-2"), "expected 1 to 100 lines"),
+        (("beam", "one", "--out", "a.html", "--lines", "1-999999999"), "expected 1 to 100 lines"),
+        (("beam", "one", "--out", "a.html", "--lines", "\N{SUPERSCRIPT TWO}"), "expected numbers"),
         (("beam", "one", "--out", "a.html", "--lines", "99"), "expected line 99, got 12 lines"),
         (("beam", "one", "--out", "a.html", "--lines", "4"), "empty lines only"),
         (("states", "none", "--out", "a.png"), "none"),

@@ -46,6 +46,11 @@ def layer_with(name, options=()):
     return layer
 
 
+def test_an_option_that_is_none():
+    with pytest.raises(TypeError, match="clases"):
+        output_layer("class", WIDTH, V, clases=3)
+
+
 def rows(layer, count=9):
     targets = torch.arange(count) % layer.vocab_size
     h = torch.randn(count, WIDTH, dtype=torch.double)

@@ -11,6 +11,7 @@ from penstock.errors import ConfigError
 from penstock.layers.attention import decoder_program
 from penstock.models import store
 from penstock.models.translator import Translator
+from penstock.models.translator.copying import Pointer
 from penstock.models.translator.encoder import reversed_within
 
 V, W = 11, 13
@@ -238,6 +239,19 @@ def test_copying_mixes_the_vocabulary_with_the_alignment():
             expected[word] += looked[b, place]
         torch.testing.assert_close(copied[b].exp(), expected)
         assert (log_p[b].exp() - plain[b].exp()).abs().max() > 1e-3
+
+
+def test_copying_costs_the_same_in_training_and_in_search_however_improbable():
+    pointer = Pointer(4, torch.tensor([0, 2])).requires_grad_(False)
+    nn.init.constant_(pointer.gate.bias, -200.0)
+    hidden, looked = torch.zeros(1, 4), torch.tensor([[0.5, 0.5]])
+    source = torch.tensor([[0], [1]])
+    log_p = torch.tensor([[0.0, -120.0, -300.0]])
+    found = pointer.log_p(log_p, hidden, looked, source)
+    for word in range(3):
+        target = torch.tensor([[word]])
+        loss = pointer.losses(-log_p[:, word, None], hidden[None], looked[None], source, target)
+        torch.testing.assert_close(-loss[0, 0], found[0, word])
 
 
 def test_tied_matrices_are_one():

@@ -12,7 +12,7 @@ import torch
 from penstock.errors import ConfigError
 from penstock.models.language import LanguageModel
 from penstock.text import Corpus, Tokeniser
-from penstock.training.evaluate import Cache, Dynamic, token_losses
+from penstock.training.evaluate import Cache, Dynamic, token_distributions, token_losses
 from penstock.training.run import perplexity
 
 LINES = ["a rose is a rose", "is a rose", "a is", "rose rose rose is a"]
@@ -49,6 +49,15 @@ def test_every_token_is_predicted_once_from_all_before(steps, model, corpus, tok
     expected = by_steps(model, corpus.ids, tokeniser.eos_id)
     found = token_losses(model, corpus.ids, tokeniser.eos_id, steps=steps)
     assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_model_is_left_in_its_mode(training, model, corpus, tokeniser):
+    model.train(training)
+    token_losses(model, corpus.ids, tokeniser.eos_id)
+    next(token_distributions(model, corpus.ids, tokeniser.eos_id))
+    assert model.training is training
+    assert model.output.training is training
 
 
 def test_sentences_alone(model, corpus, tokeniser):

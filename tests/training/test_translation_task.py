@@ -218,6 +218,18 @@ def test_files_that_are_no_links(tmp_path, text, said):
         read_links([file], corpus)
 
 
+def test_links_go_on_in_the_next_file_and_mistakes_are_named_there(tmp_path):
+    tokeniser = SentenceTokeniser.train(["a b"], "word", preparation=Preparation("none"))
+    corpus = PairCorpus.from_pairs([("a", "b"), ("b", "a")], (tokeniser, tokeniser))
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text("0-0\n")
+    second.write_text("0-0\n")
+    assert read_links([first, second], corpus) == {0: [(0, 0)], 1: [(0, 0)]}
+    second.write_text("x\n")
+    with pytest.raises(DataError, match="second:1: expected links"):
+        read_links([first, second], corpus)
+
+
 def test_vectors_are_read_and_mistakes_named(tmp_path):
     file = tmp_path / "vectors"
     file.write_text("3 2\na 1 2\nb 3 4\nc x 5\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from penstock.errors import ConfigError, unknown
 from penstock.layers.output.adaptive import AdaptiveSoftmax
@@ -45,13 +45,16 @@ def output_layer(
     *,
     projection: int = 0,
     counts: Tensor | None = None,
-    **options: Any,
+    tied: nn.Embedding | None = None,
+    classes: int = 0,
+    samples: int = 1024,
+    sparse: bool = False,
 ) -> Output:
     """The output layer of a name.
 
     Args:
         projection, counts: see :class:`Output`.
-        options: ``tied``, ``classes``, ``samples``, ``sparse``: each layer takes its own.
+        tied, classes, samples, sparse: each layer takes its own.
 
     Raises:
         ConfigError: there is no such layer, or it cannot share the embedding's matrix.
@@ -59,10 +62,11 @@ def output_layer(
     if name not in OUTPUTS:
         raise unknown("output_layer", "output", name, OUTPUTS)
     kind = OUTPUTS[name]
-    if options.get("tied") is not None and "tied" not in kind.takes:
+    if tied is not None and "tied" not in kind.takes:
         raise ConfigError(
             "output_layer: expected an output with one vector for each symbol to tie to the "
             f"embedding (full, sampled, nce), got output={name!r}. Leave out tied."
         )
-    own = {name: value for name, value in options.items() if name in kind.takes}
+    options = {"tied": tied, "classes": classes, "samples": samples, "sparse": sparse}
+    own: dict[str, Any] = {name: options[name] for name in kind.takes}
     return kind(hidden_size, vocab_size, projection=projection, counts=counts, **own)

@@ -39,13 +39,9 @@ class Pointer(nn.Module):
         Shapes:
             losses, targets (T, B), hidden (T, B, size), alignment (T, B, S), source (S, B).
         """
-        gate = self.gate(hidden)[..., 0]
         same = targets[..., None] == self.targets[source].T
         copied = (alignment * same).sum(-1)
-        tiny = torch.finfo(copied.dtype).tiny
-        mixed = torch.logaddexp(
-            F.logsigmoid(-gate) - losses, F.logsigmoid(gate) + copied.clamp(min=tiny).log()
-        )
+        mixed = _mixture(-losses, copied, self.gate(hidden)[..., 0])
         return (-mixed).masked_fill(targets < 0, 0.0)
 
     def log_p(self, log_p: Tensor, hidden: Tensor, alignment: Tensor, source: Tensor) -> Tensor:
@@ -54,6 +50,11 @@ class Pointer(nn.Module):
         Shapes:
             log_p (N, V), hidden (N, size), alignment (N, S), source (S, N).
         """
-        gate = torch.sigmoid(self.gate(hidden))
         copied = torch.zeros_like(log_p).scatter_add(-1, self.targets[source].T, alignment)
-        return torch.log((1 - gate) * log_p.exp() + gate * copied)
+        return _mixture(log_p, copied, self.gate(hidden))
+
+
+def _mixture(log_p: Tensor, copied: Tensor, gate: Tensor) -> Tensor:
+    """log((1 - g) exp(log_p) + g copied), where g is the sigmoid of ``gate``."""
+    share = copied.clamp(min=torch.finfo(copied.dtype).tiny).log()
+    return torch.logaddexp(F.logsigmoid(-gate) + log_p, F.logsigmoid(gate) + share)
