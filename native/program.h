@@ -12,7 +12,7 @@ enum class Op : int64_t {
     // reads: out <- tensor `i`, column `j`; a value of 1 takes one number for all units of a row.
     // A tiled tensor holds the tiles of a step one after another, each as its slots would.
     kToken, kTiled, kPrevious, kSequence, kVector, kState, kTemp, kConstant, kRowSum, kRowLargest,
-    // products: slots out, out + 1, ... <- panel `i` times operand `j`
+    // products: slots out, out + 1, ... <- panel `i` times its operands
     kMultiply,
     // writes of slot a
     kStoreToken, kStoreTiled, kStoreState, kStoreTemp, kStoreRowSum, kStoreRowLargest, kAccumulate,

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from penstock.errors import DataError
 
-__all__ = ["disk_errors", "open_atomic", "write_atomic"]
+__all__ = ["disk_errors", "open_atomic", "write_atomic", "write_changed"]
 
 
 @contextmanager
@@ -60,6 +60,12 @@ def write_atomic(path: Path, data: bytes, *, keep: Path | None = None, safe: str
     """Replace ``path`` by ``data``; see :func:`open_atomic`."""
     with open_atomic(path, keep=keep, safe=safe) as file:
         file.write(data)
+
+
+def write_changed(path: Path, data: bytes) -> None:
+    """:func:`write_atomic` where ``path`` does not hold the data yet, so that its time stays."""
+    if not path.exists() or path.read_bytes() != data:
+        write_atomic(path, data)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""One registry for every family of named things: cells, tokenisers, recipes, ..."""
+"""Named things: cells, optimisers, metrics, output layers, ..."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Registry(Mapping[str, T], Generic[T]):
     penstock.errors.ConfigError: Recurrent: unknown cell 'lstn'. Did you mean 'lstm'? Known: lstm.
     """
 
-    def __init__(self, owner: str, what: str) -> None:
+    def __init__(self, owner: str, what: str, entries: Mapping[str, T] | None = None) -> None:
         self._owner, self._what = owner, what
-        self._entries: dict[str, T] = {}
+        self._entries: dict[str, T] = dict(entries or {})
 
     def add(self, name: str, entry: T) -> None:
         """Register ``entry``; a name is taken once."""

@@ -1,7 +1,7 @@
 """Long short-term memory, from 1997 to its common forms.
 
-Peepholes, projections and normalised or multiplicative forms are in ``peephole``,
-``projection`` and ``lstm_variants``.
+Peepholes are in ``peephole``, projections and normalised or multiplicative forms in
+``lstm_variants``.
 """
 
 from __future__ import annotations

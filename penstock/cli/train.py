@@ -23,7 +23,7 @@ from penstock.cli.options import (
 )
 from penstock.cli.tokens import TokensOf, taken_over
 from penstock.equations import parse
-from penstock.errors import ConfigError, DataError
+from penstock.errors import ConfigError
 from penstock.training.language_settings import LanguageSettings
 
 __all__ = ["app"]
@@ -95,13 +95,8 @@ def _equations(path: Path, given: dict[str, Any]) -> str:
     """The equations in a file."""
     if "cell" in given:
         raise ConfigError(f"train lm: expected --cell or --cell-file, got both, {path} and a name.")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        reason = error.strerror or error
-        raise DataError(f"{path}: cannot be read as equations ({reason}).") from error
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}:{line}: expected UTF-8, got {error.reason}.") from error
+    from penstock.text import read_lines
+
+    text = "\n".join(read_lines(path))
     parse(text, str(path))  # so that a mistake is told with the file's name
     return text

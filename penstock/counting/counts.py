@@ -3,7 +3,8 @@
 An n-gram of order n is one of order n - 1, its prefix, and a word, so that the pair of two numbers
 names it.  Sorting these pairs numbers the n-grams of order n, which are the prefixes of the next
 order.  What it needs per token is 64 bytes, whatever the order; a text that would need more than
-the memory allowed is counted block by block and merged on the disk (:mod:`.spill`).
+the memory allowed is counted block by block and merged on the disk
+(:mod:`penstock.counting.spill`).
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Level:
         return found
 
     def entries(self, prefix: Array, word: Array) -> Array:
-        """Places and log10 p of n-grams: (n,), (n,) -> (n,) :data:`~.table.ENTRY`."""
+        """Places and log10 p of n-grams: (n,), (n,) -> (n,) of ``ENTRY``."""
         return self.table.find(pair(prefix, word))
 
     def weighted(self, backoff: Array) -> Level:

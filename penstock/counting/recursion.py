@@ -3,8 +3,9 @@
     interpolated    p(w | h) = share(hw) + weight(h) p(w | shorter h)
     backed off      p(w | h) = share(hw) if hw was seen, else weight(h) p(w | shorter h)
 
-with share(hw) = (c(hw) - discount(hw)) / (c(h) + extra(h)), what :mod:`.smoothing` decides, and
-weight(h) such that the sum over w is 1 (Chen & Goodman 1998, section 2.8).  Order 0 is uniform.
+with share(hw) = (c(hw) - discount(hw)) / (c(h) + extra(h)), what
+:mod:`penstock.counting.smoothing` decides, and weight(h) such that the sum over w is 1 (Chen &
+Goodman 1998, section 2.8).  Order 0 is uniform.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def svg(figure: Figure, title: str) -> str:
     """The figure as an ``<svg>`` element that can stand in a page beside others.
 
     Args:
-        figure: drawn within :func:`drawing`.
+        figure: drawn within :func:`penstock.inspect.style.drawing`.
         title: what a screen reader says.
     """
     buffer = StringIO()

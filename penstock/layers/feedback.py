@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from penstock.equations import parse
-from penstock.errors import ConfigError, unknown
+from penstock.errors import ConfigError
 from penstock.layers.recurrent import Recurrent
+from penstock.registry import Registry
 
 __all__ = ["feedback_equations", "gated_feedback"]
 
@@ -78,8 +79,7 @@ def feedback_equations(unit: str, num_layers: int) -> str:
         h_1 = tanh(W_1 @ x + g_1_1 * (U_1_1 @ h_1[t-1]) + b_1)       # hidden state 1
         return h_1
     """
-    if unit not in _UNITS:
-        raise unknown("gated feedback", "unit", unit, _UNITS)
+    equations = _UNITS[unit]
     if isinstance(num_layers, bool) or not isinstance(num_layers, int) or num_layers < 1:
         raise ConfigError(f"gated feedback: expected num_layers >= 1, got {num_layers=!r}.")
     layers = range(1, num_layers + 1)
@@ -89,7 +89,7 @@ def feedback_equations(unit: str, num_layers: int) -> str:
         lines += [_global_gate(i, j, below, layers) for i in layers]
         lines += [(f"U_{i}_{j}: (H, H) = 0.0", "begins unheard") for i in layers if i != j]
         feedback = " + ".join(f"g_{i}_{j} * (U_{i}_{j} @ h_{i}[t-1])" for i in layers)
-        lines += _UNITS[unit](j, below, feedback)
+        lines += equations(j, below, feedback)
     width = max(len(equation) for equation, _ in lines) + 4
     text = [f"{equation:{width}}# {comment}" for equation, comment in lines]
     return "\n".join([*text, f"return h_{num_layers}"])
@@ -132,8 +132,6 @@ def _lstm(j: int, below: str, feedback: str) -> list[Line]:
     ]
 
 
-_UNITS: dict[str, Callable[[int, str, str], list[Line]]] = {
-    "tanh": _tanh,
-    "gru": _gru,
-    "lstm": _lstm,
-}
+_UNITS: Registry[Callable[[int, str, str], list[Line]]] = Registry(
+    "gated feedback", "unit", {"tanh": _tanh, "gru": _gru, "lstm": _lstm}
+)

@@ -242,8 +242,7 @@ class Recurrent(nn.Module):
         Raises:
             ConfigError: there is no such form, or the layer cannot run with it.
         """
-        if form not in FORMS:
-            raise unknown("Recurrent.quantise", "form of weights", form, FORMS)
+        FORMS[form]
         for direction in self._directions():
             direction.set_form(form)
         self._stream, self._looking = None, {}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from penstock.errors import ShapeError
 
-__all__ = ["State", "detached", "join", "split", "state_type"]
+__all__ = ["State", "detached", "join", "select", "split", "state_type"]
 
 State = Any
 """A named tuple; each field (layers x directions, B, size), or a tuple of (B, size)
@@ -73,6 +73,17 @@ def detached(state: State) -> State:
         for value in state
     ]
     return state_type(state._fields)(*fields)
+
+
+def select(state: State, rows: Tensor) -> State:
+    """The state of other rows: rows (N,) index those of a batch, in any order and number."""
+    fields = [
+        tuple(part.index_select(0, rows) for part in value)
+        if isinstance(value, tuple)
+        else value.index_select(1, rows)
+        for value in state
+    ]
+    return type(state)(*fields)
 
 
 def _shape(shapes: list[tuple[int, ...]]) -> str:

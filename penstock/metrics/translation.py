@@ -14,6 +14,7 @@ import numpy as np
 
 from penstock.errors import ConfigError, DataError, unknown
 from penstock.metrics.bootstrap import quantiles, resample
+from penstock.registry import Registry
 
 __all__ = ["KINDS", "TOKENISERS", "Kind", "Metric", "Score", "looks_tokenised"]
 
@@ -42,19 +43,23 @@ class Kind:
         return self.family == "BLEU"
 
 
-KINDS = {
-    "bleu": Kind("BLEU", "BLEU"),
-    "bleu-lc": Kind("BLEU", "BLEU", {"lowercase": True}),
-    "multi-bleu": Kind(
-        "BLEU",
-        "BLEU",
-        {"lowercase": True, "tokenize": "none", "smooth_method": "none"},
-        "multi-bleu kind: text tokenised beforehand, both sides lowercased",
-    ),
-    "chrf": Kind("chrF2", "CHRF"),
-    "chrf++": Kind("chrF2++", "CHRF", {"word_order": 2}),
-    "ter": Kind("TER", "TER", falls=True),
-}
+KINDS = Registry(
+    "Metric",
+    "metric",
+    {
+        "bleu": Kind("BLEU", "BLEU"),
+        "bleu-lc": Kind("BLEU", "BLEU", {"lowercase": True}),
+        "multi-bleu": Kind(
+            "BLEU",
+            "BLEU",
+            {"lowercase": True, "tokenize": "none", "smooth_method": "none"},
+            "multi-bleu kind: text tokenised beforehand, both sides lowercased",
+        ),
+        "chrf": Kind("chrF2", "CHRF"),
+        "chrf++": Kind("chrF2++", "CHRF", {"word_order": 2}),
+        "ter": Kind("TER", "TER", falls=True),
+    },
+)
 """Metrics by name.
 
 ``multi-bleu`` is the figure of Moses' ``multi-bleu.perl -lc``, which most papers on recurrent
@@ -112,8 +117,6 @@ class Metric:
     """
 
     def __init__(self, kind: str, *references: Sequence[str], tokenize: str = "") -> None:
-        if kind not in KINDS:
-            raise unknown("Metric", "metric", kind, KINDS)
         self.kind = KINDS[kind]
         _check_references(references)
         self.lines = len(references[0])

@@ -15,7 +15,7 @@ from penstock.errors import ConfigError
 from penstock.layers.dropout import sequence_dropout, symbol_vectors
 from penstock.layers.output import output_layer
 from penstock.layers.recurrent import Recurrent
-from penstock.layers.state import State
+from penstock.layers.state import State, select
 
 __all__ = ["LanguageModel"]
 
@@ -249,7 +249,7 @@ class LanguageModel(nn.Module):
 
     def select(self, state: State, rows: Tensor) -> State:
         """The state of other rows: rows (N,) index those of a batch, in any order and number."""
-        return type(state)(*(_rows(value, rows) for value in state))
+        return select(state, rows)
 
     def _stepped(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """What the output reads after one token, (B, output size), and the state."""
@@ -264,13 +264,6 @@ class LanguageModel(nn.Module):
     def _output_size(self) -> int:
         """Width of what the output reads."""
         return self.recurrent.output_size
-
-
-def _rows(value: Tensor | tuple[Tensor, ...], rows: Tensor) -> Any:
-    """Some rows of a field of a state, whose layers may differ in size."""
-    if isinstance(value, tuple):
-        return tuple(part.index_select(0, rows) for part in value)
-    return value.index_select(1, rows)
 
 
 def _squares(values: Tensor, real: Tensor) -> Tensor:

@@ -20,11 +20,16 @@ from penstock.search.hypothesis import Hypothesis
 
 __all__ = ["LENGTHS", "Score"]
 
-LENGTHS: Registry[Callable[[float, float], float]] = Registry("Beam", "length normalisation")
+LENGTHS: Registry[Callable[[float, float], float]] = Registry(
+    "Beam",
+    "length normalisation",
+    {
+        "none": lambda length, alpha: 1.0,
+        "average": lambda length, alpha: float(length),
+        "wu": lambda length, alpha: ((5 + length) / 6) ** alpha,
+    },
+)
 """lp(length, alpha) by name."""
-LENGTHS.add("none", lambda length, alpha: 1.0)
-LENGTHS.add("average", lambda length, alpha: float(length))
-LENGTHS.add("wu", lambda length, alpha: ((5 + length) / 6) ** alpha)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from penstock.errors import ConfigError, DataError, did_you_mean
-from penstock.files import write_atomic
+from penstock.files import write_changed
 from penstock.text.pairs import Pair
 from penstock.text.sayings import KINDS
 
@@ -84,8 +84,7 @@ def write_locale(
         paths = Path(folder) / f"{part}.{src}", Path(folder) / f"{part}.{tgt}"
         for path, lines in zip(paths, zip(*chosen, strict=True), strict=True):
             data = "".join(line + "\n" for line in lines).encode()
-            if not path.exists() or path.read_bytes() != data:
-                write_atomic(path, data)
+            write_changed(path, data)
         files[part] = paths
     return files
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from penstock.files import write_changed
+
 __all__ = ["python_prose", "write_prose"]
 
 _WORD = re.compile(r"\w+(?:['’-]\w+)*|[.,;:!?()]")
@@ -40,12 +42,9 @@ def write_prose(folder: Path) -> dict[str, Path]:
     parts: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
     for number, sentence in enumerate(python_prose()):
         parts[{9: "valid", 19: "test"}.get(number % 20, "train")].append(sentence)
-    folder.mkdir(parents=True, exist_ok=True)
     files = {part: folder / f"{part}.txt" for part in parts}
     for part, lines in parts.items():
-        text = "".join(line + "\n" for line in lines)
-        if not files[part].exists() or files[part].read_text(encoding="utf-8") != text:
-            files[part].write_text(text, encoding="utf-8")
+        write_changed(files[part], "".join(line + "\n" for line in lines).encode())
     return files
 
 

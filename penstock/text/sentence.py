@@ -183,7 +183,7 @@ class SentenceTokeniser:
         return self.preparation.undo(text.removeprefix(" ") if self._of_pieces else text)
 
     def prepare(self, line: str) -> str:
-        """The line as :attr:`tokeniser` takes it."""
+        """The line as the tokeniser takes it."""
         return next(_prepared([line], self.tokeniser.kind, self.preparation))
 
     def words(self, line: str) -> list[str]:
@@ -221,11 +221,6 @@ class SentenceTokeniser:
     @property
     def bos_id(self) -> int:
         """What a decoder is given first: the end of the sentence before."""
-        return self.tokeniser.eos_id
-
-    @property
-    def pad_id(self) -> int:
-        """What fills the room behind a shorter sentence of a batch."""
         return self.tokeniser.eos_id
 
     @property

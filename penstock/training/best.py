@@ -38,16 +38,16 @@ class BestWeights:
             return now
         if self.number > 1:
             self._forget(kept)
-            checkpoint.save_weights(self._file(epoch), model)
+            checkpoint.save_tensors(self._file(epoch), model)
         if now[0][1] == epoch:
-            checkpoint.save_weights(self.folder / checkpoint.BEST, model)
+            checkpoint.save_tensors(self.folder / checkpoint.BEST, model)
         return now
 
     def load(self, kept: list[list[float]], model: nn.Module) -> None:
         """Give the model the mean of the kept weights."""
         with distributed.first_one_first():
             if self.number == 1 or len(kept) < 2:
-                checkpoint.load_weights(self.folder / checkpoint.BEST, model)
+                checkpoint.load_tensors(self.folder / checkpoint.BEST, model)
                 return
             files = [self._file(int(epoch)) for _, epoch in kept]
             checkpoint.set_model_tensors(model, _mean(files), files[0])

@@ -17,10 +17,10 @@ __all__ = [
     "BEST",
     "NEWEST",
     "load_latest",
-    "load_weights",
+    "load_tensors",
     "model_tensors",
     "save_checkpoint",
-    "save_weights",
+    "save_tensors",
     "set_model_tensors",
 ]
 
@@ -109,13 +109,12 @@ def set_model_tensors(model: nn.Module, tensors: Mapping[str, Tensor], source: P
         tensor.copy_(tensors[name])
 
 
-def save_weights(path: Path, model: nn.Module, data: Any = None) -> None:
-    """Write a model's weights, with JSON data, atomically."""
-    storage.save(path, model_tensors(model), data)
+def save_tensors(path: Path, model: nn.Module) -> None:
+    """Write a model's weights and buffers, all or nothing."""
+    storage.save(path, model_tensors(model), None)
 
 
-def load_weights(path: Path, model: nn.Module) -> Any:
-    """Read weights back into the model; returns the JSON data saved with them."""
-    tensors, data = storage.load(path)
+def load_tensors(path: Path, model: nn.Module) -> None:
+    """Read them back into the model."""
+    tensors, _ = storage.load(path)
     set_model_tensors(model, tensors, path)
-    return data

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 from torch.optim import Optimizer
 
-from penstock.errors import ConfigError, unknown
+from penstock.errors import ConfigError
+from penstock.registry import Registry
 from penstock.training.averaged import AveragedSGD, assign
 
 __all__ = ["OPTIMISERS", "ConjugateGradient", "needs_closure", "optimiser"]
@@ -70,23 +71,27 @@ def _plain(kind: Any) -> _Maker:
     return lambda weights, lr, o: kind(weights, lr=lr, weight_decay=o.weight_decay)
 
 
-OPTIMISERS: dict[str, _Maker] = {
-    "sgd": _plain(torch.optim.SGD),
-    "momentum": lambda weights, lr, o: torch.optim.SGD(
-        weights, lr=lr, momentum=o.momentum, weight_decay=o.weight_decay
-    ),
-    "adagrad": _plain(torch.optim.Adagrad),
-    "rmsprop": _plain(torch.optim.RMSprop),
-    "adam": _plain(torch.optim.Adam),
-    "adamw": _plain(torch.optim.AdamW),
-    "asgd": lambda weights, lr, o: AveragedSGD(
-        weights, lr, nonmono=o.nonmono, weight_decay=o.weight_decay
-    ),
-    "lbfgs": lambda weights, lr, o: torch.optim.LBFGS(
-        weights, lr=lr, max_iter=o.max_iter, line_search_fn="strong_wolfe"
-    ),
-    "cg": lambda weights, lr, o: ConjugateGradient(weights, lr, max_iter=o.max_iter),
-}
+OPTIMISERS: Registry[_Maker] = Registry(
+    "optimiser",
+    "optimiser",
+    {
+        "sgd": _plain(torch.optim.SGD),
+        "momentum": lambda weights, lr, o: torch.optim.SGD(
+            weights, lr=lr, momentum=o.momentum, weight_decay=o.weight_decay
+        ),
+        "adagrad": _plain(torch.optim.Adagrad),
+        "rmsprop": _plain(torch.optim.RMSprop),
+        "adam": _plain(torch.optim.Adam),
+        "adamw": _plain(torch.optim.AdamW),
+        "asgd": lambda weights, lr, o: AveragedSGD(
+            weights, lr, nonmono=o.nonmono, weight_decay=o.weight_decay
+        ),
+        "lbfgs": lambda weights, lr, o: torch.optim.LBFGS(
+            weights, lr=lr, max_iter=o.max_iter, line_search_fn="strong_wolfe"
+        ),
+        "cg": lambda weights, lr, o: ConjugateGradient(weights, lr, max_iter=o.max_iter),
+    },
+)
 
 
 def optimiser(
@@ -111,8 +116,7 @@ def optimiser(
     Raises:
         ConfigError: for an unknown name, nothing to train, or weight decay where it has no effect.
     """
-    if name not in OPTIMISERS:
-        raise unknown("optimiser", "optimiser", name, OPTIMISERS)
+    make = OPTIMISERS[name]
     weights: list[Tensor] = [weight for weight in parameters if weight.requires_grad]
     if not weights:
         raise ConfigError("optimiser: expected parameters to train, got none. Unfreeze some.")
@@ -121,7 +125,7 @@ def optimiser(
             f"optimiser: expected weight_decay=0 with {name!r}, got weight_decay={weight_decay!r}."
             " Use 'adamw' or 'sgd' for weight decay."
         )
-    return OPTIMISERS[name](weights, lr, _Options(momentum, weight_decay, nonmono, max_iter))
+    return make(weights, lr, _Options(momentum, weight_decay, nonmono, max_iter))
 
 
 def needs_closure(optimiser: Optimizer) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.errors import unknown
+from penstock.registry import Registry
 
 __all__ = [
     "SCHEDULES",
@@ -158,12 +158,16 @@ class Warmup(Schedule):
         self.after.load_state_dict(state)
 
 
-SCHEDULES: dict[str, Callable[[float, float, int, int], Schedule]] = {
-    "constant": lambda lr, decay, decay_after, epochs: Constant(lr),
-    "cosine": lambda lr, decay, decay_after, epochs: Cosine(lr, epochs),
-    "halve": lambda lr, decay, decay_after, epochs: Halve(lr, decay),
-    "zaremba": lambda lr, decay, decay_after, epochs: Zaremba(lr, decay, decay_after),
-}
+SCHEDULES: Registry[Callable[[float, float, int, int], Schedule]] = Registry(
+    "schedule",
+    "schedule",
+    {
+        "constant": lambda lr, decay, decay_after, epochs: Constant(lr),
+        "cosine": lambda lr, decay, decay_after, epochs: Cosine(lr, epochs),
+        "halve": lambda lr, decay, decay_after, epochs: Halve(lr, decay),
+        "zaremba": lambda lr, decay, decay_after, epochs: Zaremba(lr, decay, decay_after),
+    },
+)
 
 
 def schedule(
@@ -177,8 +181,6 @@ def schedule(
     Raises:
         ConfigError: when there is no such schedule.
     """
-    if name not in SCHEDULES:
-        raise unknown("schedule", "schedule", name, SCHEDULES)
     found = SCHEDULES[name](lr, decay, decay_after, epochs)
     return Warmup(found, warmup) if warmup else found
 

@@ -183,17 +183,10 @@ class TrainingState:
         self.optimiser.load_state_dict(saved["optimiser"])
         self.schedule.load_state_dict(saved["schedule"])
         self.stopping.load_state_dict(saved["stopping"])
-        if self.average and saved.get("average"):
+        if self.average:
             self.average.load_state_dict(saved["average"])
-        self.at = _position(saved["at"])
+        self.at = Position(**saved["at"])
         self._epoch_random, self._resumed = saved["epoch_random"], saved
         restore_random_state(saved["random"])
         self.task.restore(saved["carry"])
         return changed
-
-
-def _position(saved: Mapping[str, Any]) -> Position:
-    """A saved position; one of an older version knows the best by its loss alone."""
-    loss, epoch = saved["best_loss"], saved["best_epoch"]
-    older = {"best": loss, "kept": [[loss, epoch]] if epoch else []}
-    return Position(**{**older, **saved})

@@ -28,7 +28,7 @@ FIRST_STATES = ("zero", "last", "mean", "bridge")
 TYINGS = ("none", "source-target", "output", "all")
 """Those of :data:`penstock.models.translator.architecture.TYINGS`."""
 PRETOKENISE = ("moses", "none", "marks")
-"""Those of :class:`penstock.text.sentences.Preparation`."""
+"""Those of :class:`penstock.text.preparation.Preparation`."""
 CHOICES = ("bleu", "perplexity")
 """What decides which epoch is best."""
 METRICS = ("bleu", "bleu-lc", "multi-bleu")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -29,6 +31,7 @@ MAY_IMPORT = {
     "metrics": BASE,
     "counting": BASE | {"files", "_backoff"},
 }
+REFERENCE = re.compile(r":(?:class|func|data|mod|meth|attr):`~?([\w.]+)`")
 ABOVE = {"__main__", "cli", "inspect", "serve"}
 
 
@@ -71,6 +74,40 @@ def test_all_is_present_and_true(path):
         return
     assert [entry for entry in module.__all__ if not hasattr(module, entry)] == []
     assert module.__all__ == sorted(set(module.__all__), key=_as_ruff_sorts)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_references_lead_somewhere(path):
+    """What docstrings point at is there: ``:func:`penstock.text.resolve```, ``:class:`System```."""
+    name = ".".join(("penstock", *path.with_suffix("").parts)).removesuffix(".__init__")
+    if path.name == "__main__.py":
+        return
+    module = importlib.import_module(name)
+    references = REFERENCE.findall((ROOT / path).read_text(encoding="utf-8"))
+    assert [one for one in references if not _leads(one, module)] == []
+
+
+def _leads(reference: str, module: object) -> bool:
+    """Whether a dotted name can be followed, from the package or from a module and its classes."""
+    places: list[object] = [module, *(v for v in vars(module).values() if isinstance(v, type))]
+    if reference.startswith("penstock."):
+        places, reference = [penstock], reference.removeprefix("penstock.")
+    return any(_followed(place, reference.split(".")) for place in places)
+
+
+def _followed(place: object, parts: list[str]) -> bool:
+    for number, part in enumerate(parts):
+        if isinstance(place, ModuleType) and not hasattr(place, part):
+            try:
+                importlib.import_module(f"{place.__name__}.{part}")
+            except ModuleNotFoundError:
+                return False
+        if not hasattr(place, part):
+            # the last part may be a field without a default, which is an annotation only
+            fields = getattr(place, "__annotations__", {})
+            return number == len(parts) - 1 and part in fields
+        place = getattr(place, part)
+    return True
 
 
 def _as_ruff_sorts(name: str) -> tuple[int, str]:

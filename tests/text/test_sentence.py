@@ -171,7 +171,7 @@ def test_one_vocabulary_for_both_sides() -> None:
 
 def test_the_ends() -> None:
     for tokeniser in EVERY:
-        assert tokeniser.bos_id == tokeniser.eos_id == tokeniser.pad_id
+        assert tokeniser.bos_id == tokeniser.eos_id
         assert tokeniser.tokeniser.tokens[tokeniser.eos_id] == "<eos>"
 
 

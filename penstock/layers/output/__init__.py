@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
-from penstock.errors import ConfigError, unknown
+from penstock.errors import ConfigError
 from penstock.layers.output.adaptive import AdaptiveSoftmax
 from penstock.layers.output.base import Output
 from penstock.layers.output.classes import ClassSoftmax
 from penstock.layers.output.full import Softmax
 from penstock.layers.output.huffman import HierarchicalSoftmax
 from penstock.layers.output.sampled import NoiseContrastive, SampledSoftmax
+from penstock.registry import Registry
 
 __all__ = [
     "OUTPUTS",
@@ -27,14 +27,18 @@ __all__ = [
     "output_layer",
 ]
 
-OUTPUTS: Mapping[str, type[Output]] = {
-    "full": Softmax,
-    "class": ClassSoftmax,
-    "hierarchical": HierarchicalSoftmax,
-    "adaptive": AdaptiveSoftmax,
-    "sampled": SampledSoftmax,
-    "nce": NoiseContrastive,
-}
+OUTPUTS: Registry[type[Output]] = Registry(
+    "output_layer",
+    "output",
+    {
+        "full": Softmax,
+        "class": ClassSoftmax,
+        "hierarchical": HierarchicalSoftmax,
+        "adaptive": AdaptiveSoftmax,
+        "sampled": SampledSoftmax,
+        "nce": NoiseContrastive,
+    },
+)
 """Every output layer by name."""
 
 
@@ -59,8 +63,6 @@ def output_layer(
     Raises:
         ConfigError: there is no such layer, or it cannot share the embedding's matrix.
     """
-    if name not in OUTPUTS:
-        raise unknown("output_layer", "output", name, OUTPUTS)
     kind = OUTPUTS[name]
     if tied is not None and "tied" not in kind.takes:
         raise ConfigError(

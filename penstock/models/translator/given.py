@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from penstock.layers.state import State
+from penstock.layers.state import State, select
 from penstock.models.translator.decoder import Decoded
 from penstock.models.translator.source import Source
 
@@ -70,18 +70,8 @@ class Given:
         same = torch.equal(origin, state.origin)
         source = state.source if same else self.source.select(origin)
         alignment = None if alignment is None else alignment[rows]
-        return Translating(source, origin, _rows(state.state, rows), alignment)
+        return Translating(source, origin, select(state.state, rows), alignment)
 
     def attention(self, state: Translating) -> Tensor | None:
         """Share of each source word in the last step, (N, S)."""
         return state.alignment
-
-
-def _rows(state: State, rows: Tensor) -> State:
-    """Some rows of a layer's state."""
-    kind = type(state)
-    parts = (
-        tuple(layer[rows] for layer in part) if isinstance(part, tuple) else part[:, rows]
-        for part in state
-    )
-    return kind(*parts)
