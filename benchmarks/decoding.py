@@ -16,8 +16,8 @@ from benchmarks.plain_translator import Plain
 from benchmarks.timing import paired
 from penstock.search import Beam
 from penstock.text import pad
-from penstock.training.translating import translate
-from penstock.training.translator_folder import System, load_translator
+from penstock.translation.system import System, load_translator
+from penstock.translation.translating import translate
 
 
 def ours(system: System, lines: list[str], beam: int) -> list[str]:

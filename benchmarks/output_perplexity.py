@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from penstock.layers.output import OUTPUTS
+from penstock.scoring.losses import token_losses
 from penstock.text import Corpus, Tokeniser
 from penstock.training import seed_everything
 from penstock.training.clip import named_gradients
-from penstock.training.evaluate import token_losses
 from penstock.training.language import LanguageSettings, build_model, build_task, token_counts
 from penstock.training.optimise import optimiser
 from penstock.training.update import update

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from penstock.text import Progress
+from penstock.progress import Progress
 
 __all__ = ["bar", "counter"]
 

@@ -13,8 +13,6 @@ import numpy as np
 import typer
 
 from penstock.cli.compare_translators import Contest, print_table, sizes_of_beams
-from penstock.cli.counted import tokeniser_file
-from penstock.cli.measure import tokenised
 from penstock.cli.options import (
     FileList,
     Json,
@@ -25,10 +23,13 @@ from penstock.cli.options import (
     refuse,
     use_threads,
 )
-from penstock.cli.scorers import Adaption, Counted, Network, open_model
 from penstock.cli.translators import is_translator
 from penstock.errors import ConfigError
-from penstock.training.watch import Watch
+from penstock.progress import Watch
+from penstock.scoring.counted import Counted, tokeniser_file
+from penstock.scoring.measure import tokenised
+from penstock.scoring.network import Network
+from penstock.scoring.scorer import open_model
 
 if TYPE_CHECKING:
     from penstock.metrics.comparison import Candidate
@@ -127,7 +128,7 @@ def _language_models(
 def _candidate(path: Path, files: Sequence[Path], alone: bool, watch: Watch) -> Candidate:
     """Score a text with one model."""
     from penstock.metrics.comparison import Candidate
-    from penstock.training.evaluate import cost
+    from penstock.scoring.losses import Adaption, cost
 
     model, adaption = open_model(path), Adaption(alone=alone)
     with tokenised(files, model.tokeniser, watch) as corpus:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ConfigError
-from penstock.training.watch import Watch
+from penstock.progress import Watch, adding
 
 if TYPE_CHECKING:
     from penstock.metrics import Metric, Translated
-    from penstock.training.translator_folder import System
+    from penstock.translation.system import System
 
 __all__ = ["Contest", "print_table", "sizes_of_beams"]
 
@@ -59,7 +59,7 @@ class Contest:
     @cached_property
     def systems(self) -> dict[str, list[System]]:
         """Those that are no files, by name; each folder is read once."""
-        from penstock.training.translator_folder import load_translator
+        from penstock.translation.system import load_translator
 
         parts = {name: _parts(name) for name in self.names if not Path(name).is_file()}
         folders = dict.fromkeys(chain.from_iterable(parts.values()))
@@ -110,10 +110,10 @@ class Contest:
 
     def outputs(self) -> Iterator[Translated]:
         """What each makes of the text, one after the other."""
-        from penstock.inspect.outputs import of_list
         from penstock.metrics.translators import Translated, check_complete
         from penstock.search import by_sentence, read_nbest
         from penstock.text import read_lines
+        from penstock.translation.outputs import of_list
 
         files = {
             name: Translated(name, list(read_lines(name)))
@@ -134,18 +134,17 @@ class Contest:
             yield from of_list(self.nbest.name, lists, lines, self.systems, *self.references)
 
     def _searched(self, name: str, beam: int) -> Translated:
-        from penstock.inspect.outputs import searched
         from penstock.search import Beam
+        from penstock.translation.outputs import searched
 
-        done, total = 0, len(self.lines)
         with self.watch(f"{name}, beam {beam}") as told:
-
-            def advance(lines: int) -> None:
-                nonlocal done
-                done += lines
-                told(done, total)
-
-            return searched(name, self.systems[name], self.lines, Beam(beam), progress=advance)
+            return searched(
+                name,
+                self.systems[name],
+                self.lines,
+                Beam(beam),
+                progress=adding(told, len(self.lines)),
+            )
 
 
 def sizes_of_beams(text: str) -> list[int]:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from penstock.cli import log_linear
-from penstock.cli.measure import measure, tokenised
 from penstock.cli.options import (
     FileList,
     Json,
@@ -24,14 +22,18 @@ from penstock.cli.options import (
     use_threads,
 )
 from penstock.cli.pairs import SourceFiles, TargetFiles, pair_files
-from penstock.cli.scorers import Adaption, Network, check_same_tokens, open_model
 from penstock.cli.translators import evaluate_translators, is_translator
 from penstock.counting.mixture import em_weights
 from penstock.errors import ConfigError, unknown
-from penstock.training.watch import Watch
+from penstock.progress import Watch
+from penstock.scoring import log_linear
+from penstock.scoring.measure import measure, tokenised
+from penstock.scoring.network import Network
+from penstock.scoring.scorer import check_same_tokens, open_model
 
 if TYPE_CHECKING:
     from penstock.metrics import Perplexity
+    from penstock.scoring.losses import Adaption
 
 __all__ = ["evaluate"]
 
@@ -82,8 +84,8 @@ def evaluate(
 ) -> None:
     """Perplexity of a text, or BLEU of translations, with its definition."""
     from penstock.cli.bar import bar
+    from penstock.scoring.losses import Adaption, Cache, Dynamic
     from penstock.search import Beam
-    from penstock.training.evaluate import Cache, Dynamic
 
     use_threads(threads)
     watch = partial(bar, quiet=quiet)
@@ -163,7 +165,7 @@ def _check(
 
 def _cost(network: Network, files: Sequence[Path], adaption: Adaption, watch: Watch) -> Perplexity:
     """What the text of the files costs under one network."""
-    from penstock.training.run import perplexity
+    from penstock.scoring.losses import perplexity
 
     with tokenised(files, network.tokeniser, watch) as corpus, watch("evaluating") as told:
         return perplexity(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.cli.options import LARGEST, Json, Quantise, Threads, print_json, use_threads
-from penstock.cli.scorers import Model, open_model
+from penstock.cli.options import LARGEST, Json, Model, Quantise, Threads, print_json, use_threads
+from penstock.scoring.scorer import open_model
 
 if TYPE_CHECKING:
     from penstock.text import Tokeniser

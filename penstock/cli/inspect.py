@@ -52,7 +52,7 @@ def attention(
     from penstock.inspect.save import check_format, save
     from penstock.inspect.translator import alignments
     from penstock.search import Beam
-    from penstock.training.translator_folder import load_translator
+    from penstock.translation.system import load_translator
 
     check_format(out)
     use_threads(threads)
@@ -75,7 +75,7 @@ def beam(
     from penstock.inspect.beam_tree import write_beam_trees
     from penstock.inspect.translator import search_trees
     from penstock.search import Beam
-    from penstock.training.translator_folder import load_translator
+    from penstock.translation.system import load_translator
 
     if out.suffix.lower() not in (".htm", ".html"):
         raise ConfigError(f"{out}: expected a name ending in .html.")
@@ -105,7 +105,7 @@ def states(
     from penstock.inspect.save import check_format, save
     from penstock.inspect.translator import encoder_states, unknown_words
     from penstock.text import read_lines
-    from penstock.training.translator_folder import load_translator
+    from penstock.translation.system import load_translator
 
     check_format(out)
     use_threads(threads)

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from penstock.cli.counted import Array, spelt, tokeniser_file, words_tokeniser
-from penstock.cli.measure import tokenised
 from penstock.cli.options import Json, Quiet, print_json, with_settings
 from penstock.cli.tokens import TokensOf, taken_over
 from penstock.counting.smoothing import SMOOTHINGS, AddDelta, Katz, Smoothing
 from penstock.errors import ConfigError, DataError, unknown
+from penstock.progress import Watch
+from penstock.scoring.counted import Array, spelt, tokeniser_file, words_tokeniser
+from penstock.scoring.measure import tokenised
 from penstock.training.cell_settings import TOKENS
 from penstock.training.settings import option
-from penstock.training.watch import Watch
 
 if TYPE_CHECKING:
     from penstock.counting import NGramModel

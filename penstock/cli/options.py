@@ -17,6 +17,7 @@ __all__ = [
     "LARGEST",
     "FileList",
     "Json",
+    "Model",
     "Out",
     "Quantise",
     "Quiet",
@@ -40,6 +41,7 @@ FileList = Annotated[
     typer.Option(metavar="FILE", help="text file, plain, .gz or .xz; repeatable"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object for programs")]
+Model = Annotated[Path, typer.Argument(help="folder of a model or file of n-grams")]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="folder for the model [runs/RECIPE]")]
 Quantise = Annotated[
     str,

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from penstock.cli.options import Json, Threads, print_json, use_threads
-from penstock.cli.scorers import Counted, Model, open_model
+from penstock.cli.options import Json, Model, Threads, print_json, use_threads
 from penstock.cli.stdin import StdinLines
 from penstock.cli.translators import is_translator, score_pairs
+from penstock.scoring.counted import Counted
+from penstock.scoring.scorer import open_model
 
 if TYPE_CHECKING:
     from penstock.models.language import LanguageModel
@@ -81,7 +82,7 @@ def _scores(model: LanguageModel, tokeniser: Tokeniser, rows: list[list[int]]) -
     """The log-probability of every token of every row, each read from the first state."""
     import torch
 
-    from penstock.training.evaluate import sentence_losses, token_losses
+    from penstock.scoring.losses import sentence_losses, token_losses
 
     if len(rows) == 1:
         ids = np.array(rows[0])

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.cli.counted import open_counted
 from penstock.cli.options import flags
-from penstock.cli.scorers import is_ngram
 from penstock.errors import ConfigError
+from penstock.scoring.counted import open_counted
+from penstock.scoring.scorer import is_ngram
 
 if TYPE_CHECKING:
     from penstock.text import Tokeniser

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from penstock.cli.options import Json, Quiet, Threads, use_threads, with_settings
-from penstock.cli.scorers import open_model
 from penstock.cli.search_options import SearchOptions, search_options
 from penstock.cli.stdin import StdinLines
 from penstock.cli.translations import shown
 from penstock.errors import ConfigError
+from penstock.scoring.scorer import open_model
 
 if TYPE_CHECKING:
     from penstock.text import SentenceTokeniser
-    from penstock.training.fusion import Fusion
+    from penstock.translation.fusion import Fusion
 
 __all__ = ["translate"]
 
@@ -58,9 +58,9 @@ def translate(
 ) -> None:
     """For each line of stdin its translation; with several of each, an n-best list."""
     from penstock.cli.bar import counter
-    from penstock.training.demands import read_demands
-    from penstock.training.translating import translate as translations
-    from penstock.training.translator_folder import load_translator
+    from penstock.translation.demands import read_demands
+    from penstock.translation.system import load_translator
+    from penstock.translation.translating import translate as translations
 
     use_threads(threads)
     settings = search_options(given, fused=lm is not None)
@@ -103,7 +103,7 @@ def translate(
 
 def _fusion(path: Path, target: SentenceTokeniser, weight: float, quiet: bool) -> Fusion:
     """The language model in a folder or a file, in the tokens of the translator."""
-    from penstock.training.fusion import fitted
+    from penstock.translation.fusion import fitted
 
     opened = open_model(path)
     fusion = fitted(opened.symbols(), opened.tokeniser, target, weight, name=str(path))

@@ -9,8 +9,8 @@ from penstock.cli.options import print_json
 
 if TYPE_CHECKING:
     from penstock.search import Hypothesis
-    from penstock.training.translating import Translation
-    from penstock.training.translator_folder import System
+    from penstock.translation.system import System
+    from penstock.translation.translating import Translation
 
 __all__ = ["shown"]
 
@@ -37,7 +37,7 @@ def shown(
 
 
 def _links(one: Translation, hypothesis: Hypothesis, system: System) -> str:
-    from penstock.training.alignment import word_links
+    from penstock.translation.alignment import word_links
 
     if hypothesis.attention is None:
         return ""

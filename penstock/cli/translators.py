@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from penstock.cli.options import print_json
 from penstock.errors import ConfigError, DataError
-from penstock.training.watch import Watch
+from penstock.progress import Watch
 
 if TYPE_CHECKING:
     from penstock.search import Beam
     from penstock.text import PairFiles
-    from penstock.training.translator_folder import System
+    from penstock.translation.system import System
 
 __all__ = ["evaluate_translators", "is_translator", "score_pairs"]
 
@@ -41,8 +41,8 @@ def evaluate_translators(
     as_json: bool,
 ) -> None:
     """BLEU, chrF, TER and perplexity of one translator, or of several as one."""
-    from penstock.training.translator_folder import load_translator
-    from penstock.training.translator_scores import evaluate_pairs
+    from penstock.translation.scores import evaluate_pairs
+    from penstock.translation.system import load_translator
 
     if pairs is None:
         raise ConfigError("evaluate: expected --src FILE and --tgt FILE for a translator.")
@@ -70,7 +70,7 @@ def score_pairs(
     Args:
         show: told each line, and the target's tokens with the log-probability of each.
     """
-    from penstock.training.translator_folder import load_translator
+    from penstock.translation.system import load_translator
 
     system = load_translator(path)
     for batch in _batches(lines):

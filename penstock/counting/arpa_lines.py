@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, cast
 
-from penstock.counting.counts import Advance
 from penstock.errors import DataError
+from penstock.progress import Progress
 
 __all__ = ["Lines", "shown"]
 
@@ -26,7 +26,7 @@ class Lines:
         number: of the line read last, from 1.
     """
 
-    def __init__(self, path: Path, progress: Advance | None = None) -> None:
+    def __init__(self, path: Path, progress: Progress | None = None) -> None:
         self.path, self.number = path, 0
         self._lines: list[bytes] = []
         self._at, self._rest, self._ended = 0, b"", False

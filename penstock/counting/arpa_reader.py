@@ -15,9 +15,10 @@ import numpy as np
 from penstock.counting.arpa_build import Entries, build
 from penstock.counting.arpa_entries import read_entries
 from penstock.counting.arpa_lines import Lines, shown
-from penstock.counting.counts import MAX_ORDER, Advance
+from penstock.counting.counts import MAX_ORDER
 from penstock.counting.model import NGramModel
 from penstock.counting.vocabulary import BOS, EOS, UNK, Vocabulary, first_repeat
+from penstock.progress import Progress
 
 __all__ = ["NO_UNK", "read_arpa"]
 
@@ -26,7 +27,7 @@ NO_UNK = -100.0
 _SIZE = re.compile(rb"ngram\s+(\d{1,4})\s*=\s*(\d{1,15})")
 
 
-def read_arpa(path: Path, *, progress: Advance | None = None) -> NGramModel:
+def read_arpa(path: Path, *, progress: Progress | None = None) -> NGramModel:
     """The model in an ARPA file.
 
     A file without ``<unk>`` gives unknown words log10 p = -100, as KenLM does.

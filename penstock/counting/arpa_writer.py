@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from penstock.counting.counts import Advance
 from penstock.counting.vocabulary import Array
 from penstock.files import open_atomic
+from penstock.progress import Progress
 
 if TYPE_CHECKING:
     from penstock.counting.model import NGramModel
@@ -23,7 +23,7 @@ ZERO = -99.0
 LINES = 1 << 16
 
 
-def write_arpa(model: NGramModel, path: Path, *, progress: Advance | None = None) -> None:
+def write_arpa(model: NGramModel, path: Path, *, progress: Progress | None = None) -> None:
     """Write a model as ARPA, packed if the name ends in ``.gz``.
 
     Numbers are as short as they can be and still be read back to the same float32.

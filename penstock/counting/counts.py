@@ -9,7 +9,7 @@ the memory allowed is counted block by block and merged on the disk
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,8 +18,9 @@ import numpy as np
 from penstock.counting.spill import Run, Scratch, merge
 from penstock.counting.vocabulary import Array, Vocabulary
 from penstock.errors import ConfigError, DataError
+from penstock.progress import Progress
 
-__all__ = ["MAX_ORDER", "Advance", "Counts", "count_ngrams"]
+__all__ = ["MAX_ORDER", "Counts", "count_ngrams"]
 
 MAX_ORDER = 16
 MEMORY = 1 << 30
@@ -27,8 +28,6 @@ MEMORY = 1 << 30
 BYTES_PER_TOKEN = 64
 NONE = np.uint32(0xFFFFFFFF)
 """Where no n-gram of this order ends: the sentence is too young."""
-Advance = Callable[[int, int], object]
-"""Called with the steps done and the steps there are."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def count_ngrams(
     order: int,
     *,
     memory: int = MEMORY,
-    progress: Advance | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[list[Counts]]:
     """The n-grams of the orders 1 to ``order``, those of order 1 being all words.
 

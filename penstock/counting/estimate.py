@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from penstock.counting.counts import MEMORY, Advance, check_order, count_ngrams
+from penstock.counting.counts import MEMORY, check_order, count_ngrams
 from penstock.counting.model import NGramModel
 from penstock.counting.recursion import Plan, probabilities
 from penstock.counting.smoothing.base import SMOOTHINGS, Smoothing
 from penstock.counting.vocabulary import Array, Vocabulary
 from penstock.errors import ConfigError, unknown
+from penstock.progress import Progress
 
 __all__ = ["estimate", "plan"]
 
@@ -23,7 +24,7 @@ def estimate(
     style: str = "",
     prune: Sequence[int] = (),
     memory: int = MEMORY,
-    progress: Advance | None = None,
+    progress: Progress | None = None,
 ) -> NGramModel:
     """The n-gram model of a text.
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from penstock.counting.arpa_reader import read_arpa
 from penstock.counting.arpa_writer import write_arpa
 from penstock.counting.binary import MAGIC, read_binary, write_binary
-from penstock.counting.counts import Advance
 from penstock.counting.model import NGramModel
 from penstock.errors import ConfigError, DataError, did_you_mean
+from penstock.progress import Progress
 
 __all__ = ["check_name", "load", "save"]
 
@@ -17,7 +17,7 @@ BINARY = ".ngram"
 ARPA = (".arpa", ".arpa.gz", ".lm", ".lm.gz")
 
 
-def load(path: Path, *, progress: Advance | None = None) -> NGramModel:
+def load(path: Path, *, progress: Progress | None = None) -> NGramModel:
     """See :meth:`NGramModel.load`."""
     try:
         with path.open("rb") as file:
@@ -30,7 +30,7 @@ def load(path: Path, *, progress: Advance | None = None) -> NGramModel:
     return read_binary(path) if binary else read_arpa(path, progress=progress)
 
 
-def save(model: NGramModel, path: Path, *, progress: Advance | None = None) -> None:
+def save(model: NGramModel, path: Path, *, progress: Progress | None = None) -> None:
     """See :meth:`NGramModel.save`."""
     check_name(path)
     if path.name.endswith(BINARY):

@@ -4,12 +4,12 @@ from penstock.inspect.attention import Attention, attention_maps
 from penstock.inspect.beam_tree import BeamTree, write_beam_trees
 from penstock.inspect.content import Picture, ReportData, Result, Run
 from penstock.inspect.lengths import score_by_length
-from penstock.inspect.outputs import of_list, rescore, searched
 from penstock.inspect.phrases import PHRASES, PhraseSet, phrase_map
 from penstock.inspect.report import gather, write_report
 from penstock.inspect.save import save
 from penstock.inspect.trace import Flow, Trace, gate_activity, gradient_flow
 from penstock.inspect.translator import alignments, encoder_states, search_trees
+from penstock.translation.outputs import of_list, rescore, searched
 
 __all__ = [
     "PHRASES",

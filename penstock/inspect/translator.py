@@ -12,9 +12,9 @@ from penstock.inspect.attention import Attention
 from penstock.inspect.beam_tree import BeamTree
 from penstock.search import Beam, Ensemble, Hypothesis, Tree, beam_search
 from penstock.text import SentenceTokeniser, pad
-from penstock.training.pooling import check_tokens
-from penstock.training.translating import translate
-from penstock.training.translator_folder import System
+from penstock.translation.pool import check_tokens
+from penstock.translation.system import System
+from penstock.translation.translating import translate
 
 __all__ = ["alignments", "encoder_states", "search_trees", "unknown_words"]
 

@@ -6,7 +6,7 @@
 
 Members may differ in everything but their symbols.  Members with other symbols for the same text
 cannot vote on the next one: translators judge each other's texts
-(:mod:`penstock.training.pooling`).
+(:mod:`penstock.translation.pool`).
 """
 
 from __future__ import annotations

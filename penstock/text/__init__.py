@@ -14,7 +14,7 @@ from penstock.text.pieces import BPE, Bytes, Unigram
 from penstock.text.preparation import Preparation
 from penstock.text.prepared import Prepared
 from penstock.text.prose import python_prose, write_prose
-from penstock.text.read import Progress, read_blocks, read_lines, resolve
+from penstock.text.read import read_blocks, read_lines, resolve
 from penstock.text.sentence import SentenceTokeniser
 from penstock.text.statistics import Statistics
 from penstock.text.tokenise import EOS, UNK, Tokeniser
@@ -41,7 +41,6 @@ __all__ = [
     "PairFiles",
     "Preparation",
     "Prepared",
-    "Progress",
     "SentenceTokeniser",
     "Statistics",
     "Tokeniser",

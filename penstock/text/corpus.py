@@ -14,9 +14,10 @@ import numpy as np
 
 from penstock.errors import DataError
 from penstock.files import open_atomic
+from penstock.progress import Progress
 from penstock.text.kept import checksum, origin
 from penstock.text.parallel import encoded, process_count
-from penstock.text.read import Paths, Progress, read_blocks, resolve
+from penstock.text.read import Paths, read_blocks, resolve
 from penstock.text.statistics import Statistics
 from penstock.text.tokenise import Ids, Tokeniser
 

@@ -14,10 +14,10 @@ import numpy as np
 
 from penstock.errors import DataError
 from penstock.files import open_atomic, write_atomic
+from penstock.progress import Progress
 from penstock.text.cleaning import Cleaner, Cleaning, Counts
 from penstock.text.kept import checksum, origin
 from penstock.text.pairs import Pair, PairFiles
-from penstock.text.read import Progress
 from penstock.text.sentence import SentenceTokeniser
 from penstock.text.tokenise import Ids
 

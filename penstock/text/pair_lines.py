@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from penstock.errors import ConfigError, DataError, did_you_mean
-from penstock.text.read import Progress, read_lines
+from penstock.progress import Progress
+from penstock.text.read import read_lines
 
 __all__ = ["Pair", "parsed", "reader", "short"]
 

@@ -10,8 +10,9 @@ from itertools import zip_longest
 from pathlib import Path
 
 from penstock.errors import ConfigError, DataError
+from penstock.progress import Progress
 from penstock.text.pair_lines import Pair, parsed, reader, short
-from penstock.text.read import Paths, Progress, read_lines, resolve
+from penstock.text.read import Paths, read_lines, resolve
 
 __all__ = ["Pair", "PairFiles", "read_pairs"]
 

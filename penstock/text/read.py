@@ -10,19 +10,17 @@ import gzip
 import lzma
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from penstock.errors import DataError, did_you_mean
+from penstock.progress import Progress
 
-__all__ = ["Paths", "Progress", "read_blocks", "read_lines", "resolve"]
+__all__ = ["Paths", "read_blocks", "read_lines", "resolve"]
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
-Progress = Callable[[int, int], object]
-"""Called with the bytes read so far and the bytes there are, as they lie on the disk."""
-
 BLOCK = 1 << 20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -69,7 +67,8 @@ def read_blocks(
     Args:
         paths: one file or several, read in their order; ``.gz`` and ``.xz`` are unpacked.
         size: bytes of unpacked text in a block, about.
-        progress: called after each block.
+        progress: told after each block the bytes read and the bytes there are, as they lie on the
+            disk.
 
     Raises:
         DataError: for a file that :func:`resolve` refuses, cannot be opened, is a broken archive,

@@ -20,8 +20,9 @@ import tokenizers
 
 from penstock.errors import ConfigError, DataError, unknown
 from penstock.files import open_atomic
+from penstock.progress import Progress
 from penstock.text.preparation import Preparation
-from penstock.text.read import Paths, Progress, read_blocks
+from penstock.text.read import Paths, read_blocks
 
 __all__ = ["EOS", "UNK", "Ids", "Tokeniser", "nothing_in_it"]
 

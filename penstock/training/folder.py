@@ -9,37 +9,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from penstock.errors import ConfigError, DataError
+from penstock.errors import ConfigError
 from penstock.models import store
-from penstock.models.language import LanguageModel
-from penstock.text import Tokeniser
 from penstock.text.tokenise import FILE
 from penstock.training.settings import TrainingSettings
 
-__all__ = ["RESULTS", "claim", "describe", "load_language"]
+__all__ = ["RESULTS", "claim", "describe"]
 
 RESULTS = "results.json"
 _ALWAYS_FREE = {"epochs", "patience", "checkpoint_every", "log_every", "tensorboard", "beam"}
 _FREE_UNTIL_DONE = {"lr", "clip_norm", "clip_per_parameter", "clip_value", "loss_scale"}
 Origin = Mapping[str, Any]
-
-
-def load_language(folder: Path) -> tuple[LanguageModel, Tokeniser]:
-    """The language model of a folder and its tokeniser.
-
-    Raises:
-        DataError: a file is missing, damaged, or does not fit the others.
-    """
-    model = store.load_model(folder)
-    if not isinstance(model, LanguageModel):
-        raise DataError(f"{folder}: expected a language model, got a {model.kind}.")
-    tokeniser = Tokeniser.load(folder)
-    if model.vocab_size != tokeniser.vocab_size:
-        raise DataError(
-            f"{folder / FILE}: expected the {model.vocab_size:,} tokens of model.json, "
-            f"got {tokeniser.vocab_size:,}. Put back the file that was made with this model."
-        )
-    return model, tokeniser
 
 
 def describe(

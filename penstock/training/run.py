@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from penstock import text
 from penstock.errors import ConfigError
 from penstock.metrics.perplexity import Perplexity
 from penstock.models import store
 from penstock.models.language import LanguageModel
-from penstock.text import Corpus, Tokeniser, resolve, sentences
+from penstock.progress import Watch, unwatched
+from penstock.scoring.losses import perplexity
+from penstock.text import Corpus, Tokeniser, resolve
 from penstock.text.tokenise import FILE
 from penstock.training import card
 from penstock.training import folder as folders
 from penstock.training.distributed import check_alone
-from penstock.training.evaluate import Cache, Dynamic, cost, sentence_losses, token_losses
 from penstock.training.gradients import equation_gradients
 from penstock.training.language import (
     LanguageSettings,
@@ -34,9 +33,8 @@ from penstock.training.memory import check_sizes
 from penstock.training.progress import Progress
 from penstock.training.randomness import seed_everything
 from penstock.training.state import Summary
-from penstock.training.watch import Watch, unwatched
 
-__all__ = ["LanguageRun", "Texts", "perplexity", "train_language"]
+__all__ = ["LanguageRun", "Texts", "train_language"]
 
 
 @dataclass(frozen=True)
@@ -135,43 +133,6 @@ def train_language(
     return run
 
 
-def perplexity(
-    model: LanguageModel,
-    tokeniser: Tokeniser,
-    corpus: Corpus,
-    *,
-    alone: bool = False,
-    cache: Cache | None = None,
-    dynamic: Dynamic | None = None,
-    progress: text.Progress | None = None,
-) -> Perplexity:
-    """What a text costs under a model.
-
-    Args:
-        alone: read every line from the first state, instead of the text as one sequence.
-        cache, dynamic: see :func:`~penstock.training.evaluate.token_losses`.
-        progress: called with the tokens read and the tokens there are.
-    """
-    done, adapted = 0, [way for way in (cache, dynamic) if way is not None]
-
-    def advance(tokens: int) -> None:
-        nonlocal done
-        done += tokens
-        if progress:
-            progress(done, len(corpus))
-
-    if alone and adapted:
-        raise ConfigError("evaluate: cache and dynamic evaluation need running text.")
-    if alone:
-        nats = _nats_of_lines(model, tokeniser, corpus.ids, advance)
-    else:
-        losses = token_losses(
-            model, corpus.ids, tokeniser.eos_id, cache=cache, dynamic=dynamic, advance=advance
-        )
-        nats = float(losses.sum())
-    return cost(corpus, nats, "sentence" if alone else ", ".join(["text", *map(str, adapted)]))
-
-
 def _check_sizes(settings: LanguageSettings, vocab_size: int) -> None:
     check_sizes(settings, vocab_size, lambda: build_model(settings, vocab_size))
 
@@ -218,13 +179,3 @@ def _counts(tokeniser: Tokeniser, corpora: Mapping[str, Corpus]) -> str:
         for part, corpus in corpora.items()
     )
     return f"vocabulary {tokeniser.vocab_size:,}; tokens: {texts}"
-
-
-def _nats_of_lines(
-    model: LanguageModel, tokeniser: Tokeniser, ids: np.ndarray, advance: Callable[[int], None]
-) -> float:
-    nats = 0.0
-    for inputs, targets, lengths in sentences(ids, tokeniser.eos_id, 64, seed=0, epoch=0):
-        nats += float(sentence_losses(model, inputs, targets, lengths).double().sum())
-        advance(int(lengths.sum()))
-    return nats

@@ -9,9 +9,9 @@ import numpy as np
 from torch import Tensor
 
 from penstock.models.language import LanguageModel
+from penstock.scoring.losses import sentence_losses
 from penstock.text import columns, count_sentences, sentences, window
 from penstock.training.bptt import TruncatedBPTT
-from penstock.training.evaluate import sentence_losses
 from penstock.training.task import Task
 
 __all__ = ["Reading", "SentenceTask", "StreamTask", "TextTask"]

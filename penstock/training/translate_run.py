@@ -12,6 +12,7 @@ import torch
 
 from penstock.models import store
 from penstock.models.translator import Translator
+from penstock.progress import Watch, unwatched
 from penstock.search import Beam
 from penstock.text import Cleaning, PairCorpus, PairFiles, Preparation, SentenceTokeniser
 from penstock.training import distributed, translator_card
@@ -28,10 +29,9 @@ from penstock.training.state import Summary
 from penstock.training.translation import build_model
 from penstock.training.translation_settings import TranslationSettings
 from penstock.training.translation_task import TranslationTask
-from penstock.training.translator_folder import SIDES, TOKENISERS, System
-from penstock.training.translator_scores import TranslationScores, bleu_of, evaluate_pairs
 from penstock.training.vectors import begin_with_vectors
-from penstock.training.watch import Watch, unwatched
+from penstock.translation.scores import TranslationScores, bleu_of, evaluate_pairs
+from penstock.translation.system import SIDES, TOKENISERS, System
 
 __all__ = ["TranslatorRun", "train_translator"]
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,10 +14,10 @@ from penstock.training.risk import expected_risk
 from penstock.training.task import Task
 from penstock.training.translation_losses import coverage_loss, guided_loss, own_words
 from penstock.training.translation_settings import TranslationSettings
+from penstock.translation.scores import pair_losses
 
-__all__ = ["Links", "Measure", "TranslationTask", "pair_losses"]
+__all__ = ["Links", "Measure", "TranslationTask"]
 
-VALIDATION_TOKENS = 8192
 Measure = Callable[[Translator], float]
 """BLEU of a model's translations of the validation sentences, 0 to 100."""
 Links = Mapping[int, Sequence[tuple[int, int]]]
@@ -117,14 +115,3 @@ class TranslationTask(Task):
             for source, target in self.links[int(line)]:
                 found[target, column, source] = True
         return found
-
-
-@torch.no_grad()
-def pair_losses(model: Translator, corpus: PairCorpus) -> Iterator[tuple[float, int]]:
-    """What the translations of a corpus cost, in nats, and their tokens, batch by batch."""
-    limits: dict[str, Any] = {"max_tokens": VALIDATION_TOKENS, "seed": 0, "epoch": 0}
-    for rows in token_batches(np.asarray(corpus.lengths), **limits):
-        batch = pair_batch(corpus, rows)
-        features = model(batch.src, batch.src_lengths, batch.tgt_in, batch.tgt_lengths)
-        losses = model.losses(features, batch.tgt_out)
-        yield float(losses.double().sum()), int(batch.tgt_lengths.sum())

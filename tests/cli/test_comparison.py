@@ -15,8 +15,8 @@ from penstock.metrics.comparison import compare
 from penstock.models import store
 from penstock.models.language import LanguageModel
 from penstock.models.window import WindowModel
+from penstock.scoring.losses import perplexity
 from penstock.text import Corpus, Tokeniser
-from penstock.training.run import perplexity
 
 LINES = ["a rose is a rose", "is a rose", "", "a is", "rose rose rose is a", "a new rose"]
 

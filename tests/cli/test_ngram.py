@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from penstock.cli.counted import spelt
 from penstock.cli.ngram import NGramSettings
-from penstock.cli.scorers import open_model
 from penstock.counting import SMOOTHINGS, NGramModel
+from penstock.scoring.counted import spelt
+from penstock.scoring.scorer import open_model
 from tests.cli.conftest import one_line
 from tests.docs.documents import ROOT, rows, section
 

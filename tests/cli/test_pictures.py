@@ -14,7 +14,7 @@ from penstock.text import Preparation, SentenceTokeniser
 from penstock.training import folder as folders
 from penstock.training.translation import build_model
 from penstock.training.translation_settings import TranslationSettings
-from penstock.training.translator_folder import SIDES
+from penstock.translation.system import SIDES
 from tests.cli.conftest import one_line
 
 SOURCES = ["ein kleiner Hund läuft", "eine Katze schläft", "der Hund schläft im Haus", ""] * 3

@@ -98,7 +98,7 @@ def test_killed_between_any_two_writes(command, goes_on, monkeypatch):
     goes_on()
 
 
-@pytest.mark.parametrize("place", ["text.Corpus.build", "training.run.token_losses"])
+@pytest.mark.parametrize("place", ["text.Corpus.build", "scoring.losses.token_losses"])
 def test_killed_while_the_text_is_read(command, goes_on, monkeypatch, place):
     def killed(*arguments, **options):
         raise Killed

@@ -13,7 +13,7 @@ import pytest
 from penstock.cli.main import main
 from penstock.cli.search_options import SearchOptions
 from penstock.search import Beam
-from penstock.training.translator_folder import TOKENISERS
+from penstock.translation.system import TOKENISERS
 from tests.cli.conftest import one_line
 
 OPTIONS = ("--tokens", "word", "--pretokenise", "none", "--no-joint", "--vocab-size", "0")

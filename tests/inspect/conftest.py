@@ -8,10 +8,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from penstock.models.language import LanguageModel
+from penstock.scoring.losses import perplexity
 from penstock.text import Corpus, Tokeniser
 from penstock.training.gradients import equation_gradients
 from penstock.training.language import LanguageSettings, build_model
-from penstock.training.run import LanguageRun, perplexity
+from penstock.training.run import LanguageRun
 from penstock.training.state import Summary
 
 LINES = [

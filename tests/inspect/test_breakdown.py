@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from penstock.inspect.breakdown import by_frequency, by_position, places, read_losses
+from penstock.scoring.losses import sentence_losses, token_losses
 from penstock.text import sentences
-from penstock.training.evaluate import sentence_losses, token_losses
 from penstock.training.language import token_counts
 
 EOS = 0

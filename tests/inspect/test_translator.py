@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from penstock.errors import ConfigError
-from penstock.inspect.outputs import of_list, rescore, searched
 from penstock.inspect.translator import alignments, encoder_states, search_trees
 from penstock.layers.attention import decoder_program
 from penstock.models.translator import Translator
 from penstock.search import Beam, Entry
 from penstock.text import Preparation, SentenceTokeniser
-from penstock.training.translating import translate
-from penstock.training.translator_folder import System
+from penstock.translation.outputs import of_list, rescore, searched
+from penstock.translation.system import System
+from penstock.translation.translating import translate
 
 LINES = ["ein kleiner Hund läuft", "eine Katze schläft", "der Hund schläft im Haus"]
 TARGETS = ["a small dog runs", "a cat sleeps", "the dog sleeps in the house"]

@@ -21,15 +21,19 @@ MAY_IMPORT = {
     "errors": set(),
     "registry": {"errors"},
     "files": {"errors"},
+    "progress": set(),
     "storage": {"errors", "files"},
     "equations": BASE,
     "cells": BASE | {"equations"},
     "engines": BASE | {"equations", "_native"},
     "layers": BASE | {"equations", "cells", "engines"},
     "models": BASE | {"equations", "cells", "engines", "layers", "files", "storage"},
-    "text": BASE | {"files"},
+    "text": BASE | {"files", "progress"},
     "metrics": BASE,
-    "counting": BASE | {"files", "_backoff"},
+    "counting": BASE | {"files", "progress", "_backoff"},
+    "search": BASE | {"files", "text"},
+    "scoring": BASE | {"progress", "layers", "models", "text", "metrics", "counting", "search"},
+    "translation": BASE | {"progress", "models", "text", "metrics", "search"},
 }
 REFERENCE = re.compile(r":(?:class|func|data|mod|meth|attr):`~?([\w.]+)`")
 ABOVE = {"__main__", "cli", "inspect", "serve"}

@@ -17,7 +17,7 @@ from penstock.training.pair_texts import PairTexts
 from penstock.training.translate_run import TranslatorRun, train_translator
 from penstock.training.translation import build_model
 from penstock.training.translation_settings import TranslationSettings
-from penstock.training.translator_folder import System
+from penstock.translation.system import System
 
 WORDS = {"one": "eins", "two": "zwei", "red": "rot", "dog": "Hund", "cat": "Katze", "and": "und"}
 SMALL = {

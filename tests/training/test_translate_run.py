@@ -19,8 +19,8 @@ from penstock.errors import ConfigError, DataError
 from penstock.search import Beam
 from penstock.training.checkpoint import BEST
 from penstock.training.log import METRICS, read
-from penstock.training.translating import translate
-from penstock.training.translator_folder import load_translator
+from penstock.translation.system import load_translator
+from penstock.translation.translating import translate
 from tests.training import pairs_toy
 
 ROOT = Path(__file__).parents[2]

@@ -19,8 +19,9 @@ from penstock.training.links import read_links
 from penstock.training.risk import expected_risk
 from penstock.training.translation import TranslationSettings, build_model
 from penstock.training.translation_losses import coverage_loss, guided_loss, own_words
-from penstock.training.translation_task import TranslationTask, pair_losses
+from penstock.training.translation_task import TranslationTask
 from penstock.training.vectors import read_vectors
+from penstock.translation.scores import pair_losses
 from tests.training.pairs_toy import SMALL, pairs
 
 PLAIN = {"embedding_dropout": 0.0, "context_dropout": 0.0, "output_dropout": 0.0}

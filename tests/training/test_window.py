@@ -12,8 +12,9 @@ from penstock.errors import ConfigError
 from penstock.layers.output import OUTPUTS
 from penstock.models import store
 from penstock.models.window import WINDOW, WindowModel
+from penstock.scoring.network import Network
 from penstock.text import Corpus, Tokeniser
-from penstock.training import folder as folders
+from penstock.training.folder import claim
 from penstock.training.language import LanguageSettings, build_model, build_task, token_counts
 from penstock.training.run import Texts, train_language
 
@@ -81,7 +82,7 @@ def test_every_output_learns_and_is_read_back(output, sentences, texts, tmp_path
     settings = LanguageSettings(cell="window", context=3, **(SMALL | own))
     run = train_language(texts, settings, tmp_path / "model")
     assert run.results["valid"].perplexity < 0.9 * run.tokeniser.vocab_size
-    model, _ = folders.load_language(tmp_path / "model")
+    model = Network.open(tmp_path / "model").model
     ids = torch.arange(6)[:, None]
     assert torch.equal(model(ids)[0], run.model.eval()(ids)[0])
     log_p, _ = model.step(ids[0], model.start(1))
@@ -93,7 +94,7 @@ def test_every_output_learns_and_is_read_back(output, sentences, texts, tmp_path
 
 def test_the_folder_of_a_run_that_began_says_what_it_is(texts, tmp_path):
     settings = LanguageSettings(cell="window", **SMALL)
-    folders.claim(tmp_path / "model", WindowModel, settings, texts.origin())
+    claim(tmp_path / "model", WindowModel, settings, texts.origin())
     assert store.read_description(tmp_path / "model")["kind"] == "window"
 
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import torch
+
 from penstock.metrics.perplexity import Perplexity
 from penstock.metrics.translation import Metric, Score
+from penstock.models.translator import Translator
+from penstock.progress import Progress, adding, silent
 from penstock.search import Beam
-from penstock.text import PairCorpus
+from penstock.text import PairCorpus, pair_batch, token_batches
 from penstock.text.pairs import Pair
-from penstock.training.translating import translate
-from penstock.training.translation_task import pair_losses
-from penstock.training.translator_folder import System
+from penstock.translation.system import System
+from penstock.translation.translating import translate
 
-__all__ = ["KINDS", "TranslationScores", "bleu_of", "evaluate_pairs"]
+__all__ = ["KINDS", "TranslationScores", "bleu_of", "evaluate_pairs", "pair_losses"]
 
+TOKENS = 8192
+"""Of a batch whose perplexity is measured."""
 KINDS = ("bleu", "chrf", "ter")
 """Metrics of an evaluation."""
-Advance = Callable[[int, int], object]
 
 
 @dataclass(frozen=True)
@@ -61,9 +66,8 @@ def evaluate_pairs(
     options: Beam,
     *,
     bleu: str = "bleu",
-    weights: Sequence[float] | None = None,
     resamples: int = 0,
-    progress: Advance = lambda done, total: None,
+    progress: Progress = silent,
 ) -> TranslationScores:
     """Translate and compare with the true translations.
 
@@ -73,15 +77,9 @@ def evaluate_pairs(
         resamples: texts drawn for intervals, none when 0.
         progress: told how many lines are translated, and of how many.
     """
-    done = 0
-
-    def advance(lines: int) -> None:
-        nonlocal done
-        done += lines
-        progress(done, len(pairs))
-
     sources, references = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    found = translate(systems, sources, options, weights=weights, progress=advance)
+    advance = adding(progress, len(pairs))
+    found = translate(systems, sources, options, progress=advance)
     translations = [one.texts[0] for one in found]
     scores = tuple(
         Metric(kind, references).score(translations, resamples=resamples)
@@ -110,3 +108,14 @@ def _perplexity(system: System, pairs: Sequence[Pair]) -> Perplexity:
         unknown=0 if unknown is None else int((corpus.tgt.ids == unknown).sum()),
         context="the source sentence",
     )
+
+
+@torch.no_grad()
+def pair_losses(model: Translator, corpus: PairCorpus) -> Iterator[tuple[float, int]]:
+    """What the translations of a corpus cost, in nats, and their tokens, batch by batch."""
+    limits: dict[str, Any] = {"max_tokens": TOKENS, "seed": 0, "epoch": 0}
+    for rows in token_batches(np.asarray(corpus.lengths), **limits):
+        batch = pair_batch(corpus, rows)
+        features = model(batch.src, batch.src_lengths, batch.tgt_in, batch.tgt_lengths)
+        losses = model.losses(features, batch.tgt_out)
+        yield float(losses.double().sum()), int(batch.tgt_lengths.sum())

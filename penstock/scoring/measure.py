@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from penstock.cli.scorers import Adaption, Array, Counted, Network
-from penstock.training.watch import Watch
+from penstock.progress import Watch
+from penstock.scoring.counted import Counted
+from penstock.scoring.network import Array, Network
 
 if TYPE_CHECKING:
     from penstock.metrics import Perplexity
+    from penstock.scoring.losses import Adaption
     from penstock.text import Corpus, Tokeniser
 
 __all__ = ["Measured", "known_tokens", "measure", "tokenised"]

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 from penstock.errors import ConfigError
 from penstock.search import Beam, Hypothesis, Risk
-from penstock.training.demands import Demand
-from penstock.training.finding import Finder, Translation
-from penstock.training.translator_folder import System
+from penstock.translation.demands import Demand
+from penstock.translation.finder import Finder, Translation
+from penstock.translation.system import System
 
 __all__ = ["Pool", "check_tokens", "pooled"]
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penstock.errors import DataError
+from penstock.progress import Progress
 
 if TYPE_CHECKING:
-    from penstock.cli.scorers import Adaption, Advance
     from penstock.counting import NGramModel, Vocabulary
+    from penstock.scoring.losses import Adaption
     from penstock.search import Selectable
     from penstock.text import Tokeniser
 
@@ -50,7 +51,7 @@ class Counted:
         """log p of every token of a text, lines apart: (T,) -> (T,)."""
         return self.model.log_probs(self.places[ids])
 
-    def log_probs(self, ids: Array, adaption: Adaption, progress: Advance) -> Array:
+    def log_probs(self, ids: Array, adaption: Adaption, progress: Progress) -> Array:
         """The same with what it may do with the text just read."""
         from penstock.counting.mixture import with_cache
 
@@ -89,7 +90,7 @@ class Counted:
         return worst
 
 
-def open_counted(path: Path, progress: Advance) -> Counted:
+def open_counted(path: Path, progress: Progress) -> Counted:
     """The n-gram model in a file, with the tokeniser beside it if there is one.
 
     Raises:

@@ -8,10 +8,10 @@ import pytest
 
 from penstock.errors import ConfigError
 from penstock.search import Beam, Draws, Risk
-from penstock.training.demands import Demand
-from penstock.training.finding import Finder
-from penstock.training.pooling import Pool, check_tokens, pooled
-from penstock.training.translating import translate
+from penstock.translation.demands import Demand
+from penstock.translation.finder import Finder
+from penstock.translation.pool import Pool, check_tokens, pooled
+from penstock.translation.translating import translate
 from tests.training import pairs_toy
 
 LINES = ["one", "red dog and two cat", "", "cat", "two dog"]

@@ -10,9 +10,9 @@ from penstock.counting.symbols import Symbols
 from penstock.errors import ConfigError, DataError
 from penstock.search import Beam, Draws, Risk, Sampling, force, minimum_risk
 from penstock.text import Tokeniser, pad
-from penstock.training.demands import Demand
-from penstock.training.fusion import fitted
-from penstock.training.translating import translate
+from penstock.translation.demands import Demand
+from penstock.translation.fusion import fitted
+from penstock.translation.translating import translate
 from tests.training import pairs_toy
 
 LINES = ["one", "red dog and two cat", "", "cat", "two dog", "and one red cat", "dog", "red"]

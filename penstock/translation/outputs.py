@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from penstock.metrics import Translated, oracle
 from penstock.search import Beam, Entry, rescored
 from penstock.search.nbest import with_feature
-from penstock.training.finding import Finder
-from penstock.training.pooling import pooled
-from penstock.training.translating import translate
-from penstock.training.translator_folder import System
+from penstock.translation.finder import Finder
+from penstock.translation.pool import pooled
+from penstock.translation.system import System
+from penstock.translation.translating import translate
 
 __all__ = ["of_list", "rescore", "searched"]
 

@@ -7,11 +7,11 @@ from itertools import islice
 
 from penstock.errors import ConfigError, DataError
 from penstock.search import Beam, Draws, Risk
-from penstock.training.demands import Demand
-from penstock.training.finding import Finder, Translation
-from penstock.training.fusion import Fusion
-from penstock.training.pooling import pooled
-from penstock.training.translator_folder import System
+from penstock.translation.demands import Demand
+from penstock.translation.finder import Finder, Translation
+from penstock.translation.fusion import Fusion
+from penstock.translation.pool import pooled
+from penstock.translation.system import System
 
 __all__ = ["Translation", "translate"]
 
@@ -41,7 +41,7 @@ def translate(
 
     Args:
         systems: one, or several: those of the same target tokens search together, those of others
-            judge each other's translations (:class:`~penstock.training.pooling.Pool`).
+            judge each other's translations (:class:`~penstock.translation.pool.Pool`).
         options: of the search, or of the samples drawn in its place.
         weights: of several systems; by default equal.
         fusion: a language model that advises them.

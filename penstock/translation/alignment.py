@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from penstock.search import Hypothesis
-from penstock.training.translator_folder import System
+from penstock.translation.system import System
 
 __all__ = ["replaced", "word_links"]
 

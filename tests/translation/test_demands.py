@@ -6,7 +6,7 @@ import pytest
 
 from penstock.errors import DataError
 from penstock.text import Preparation, SentenceTokeniser
-from penstock.training.demands import Demand, Tokens, in_tokens, read_demands
+from penstock.translation.demands import Demand, Tokens, in_tokens, read_demands
 
 
 def test_one_a_line(tmp_path):

@@ -11,9 +11,8 @@ import torch
 
 from penstock.errors import ConfigError
 from penstock.models.language import LanguageModel
+from penstock.scoring.losses import Cache, Dynamic, perplexity, token_distributions, token_losses
 from penstock.text import Corpus, Tokeniser
-from penstock.training.evaluate import Cache, Dynamic, token_distributions, token_losses
-from penstock.training.run import perplexity
 
 LINES = ["a rose is a rose", "is a rose", "a is", "rose rose rose is a"]
 

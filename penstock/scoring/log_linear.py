@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from penstock.cli.counted import Counted
-from penstock.cli.measure import Measured, known_tokens, tokenised
-from penstock.cli.scorers import Adaption, Advance, Array, Network
 from penstock.counting.log_linear import Pieces, log_linear_log_p, log_linear_weights
 from penstock.errors import ConfigError
-from penstock.training.watch import Watch
+from penstock.progress import Progress, Watch
+from penstock.scoring.counted import Counted
+from penstock.scoring.measure import Measured, known_tokens, tokenised
+from penstock.scoring.network import Array, Network
+
+if TYPE_CHECKING:
+    from penstock.scoring.losses import Adaption
 
 __all__ = ["NAME", "fit", "measure"]
 
@@ -56,7 +60,7 @@ def measure(
     return Measured(log_p[None], known, characters, context, 1.0)
 
 
-def _pieces(models: Models, ids: Array, adaption: Adaption, told: Advance) -> Pieces:
+def _pieces(models: Models, ids: Array, adaption: Adaption, told: Progress) -> Pieces:
     """What all models say of a text; words are numbered as in the first model."""
     first = models[0].tokeniser.tokens
     steps = int(np.clip(MOST // len(first), 1, 256))

@@ -21,19 +21,21 @@ from torch import Tensor
 from penstock.errors import ConfigError
 from penstock.layers.state import State, detached
 from penstock.metrics.perplexity import Perplexity
+from penstock.models.language import LanguageModel
 from penstock.models.mode import evaluating
-from penstock.text import Corpus
+from penstock.progress import Progress, adding, silent
+from penstock.text import Corpus, Tokeniser, sentences
 
 __all__ = [
+    "Adaption",
     "Cache",
     "Dynamic",
     "cost",
+    "perplexity",
     "sentence_losses",
     "token_distributions",
     "token_losses",
 ]
-
-Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,34 @@ class Dynamic:
             )
 
 
+@dataclass(frozen=True)
+class Adaption:
+    """What a model may do with the text just read.
+
+    Attributes:
+        cache: for a network the continuous cache; for n-grams a cache of words of its size and
+            weight.
+        dynamic: a network goes on training.
+        alone: a network reads every line from the first state, as n-grams do.
+    """
+
+    cache: Cache | None = None
+    dynamic: Dynamic | None = None
+    alone: bool = False
+
+    def check(self) -> Adaption:
+        """This, if it can be."""
+        if self.alone and (self.cache or self.dynamic):
+            raise ConfigError("evaluate: cache and dynamic evaluation need running text.")
+        return self
+
+    @property
+    def context(self) -> str:
+        """What a network knows when it predicts."""
+        ways = [str(way) for way in (self.cache, self.dynamic) if way]
+        return "sentence" if self.alone else ", ".join(["text", *ways])
+
+
 def token_losses(
     model: Any,
     ids: np.ndarray,
@@ -85,7 +115,7 @@ def token_losses(
     dynamic: Dynamic | None = None,
     alone: bool = False,
     steps: int = 256,
-    advance: Advance = lambda tokens: None,
+    advance: Callable[[int], object] = lambda tokens: None,
 ) -> np.ndarray:
     """-log p of every token of a text given all before it, in nats.
 
@@ -164,6 +194,35 @@ def sentence_losses(
         return model.losses(hidden, targets)
 
 
+def perplexity(
+    model: LanguageModel,
+    tokeniser: Tokeniser,
+    corpus: Corpus,
+    *,
+    alone: bool = False,
+    cache: Cache | None = None,
+    dynamic: Dynamic | None = None,
+    progress: Progress = silent,
+) -> Perplexity:
+    """What a text costs under a model.
+
+    Args:
+        alone: read every line from the first state, instead of the text as one sequence.
+        cache, dynamic: see :func:`token_losses`.
+        progress: told the tokens read and the tokens there are.
+    """
+    adaption = Adaption(cache, dynamic, alone).check()
+    advance = adding(progress, len(corpus))
+    if alone:
+        nats = _nats_of_lines(model, tokeniser, corpus.ids, advance)
+    else:
+        losses = token_losses(
+            model, corpus.ids, tokeniser.eos_id, cache=cache, dynamic=dynamic, advance=advance
+        )
+        nats = float(losses.sum())
+    return cost(corpus, nats, adaption.context)
+
+
 def cost(corpus: Corpus, nats: float, context: str) -> Perplexity:
     """What a text costs, from the sum of its losses and what the model knew."""
     return Perplexity(
@@ -173,6 +232,16 @@ def cost(corpus: Corpus, nats: float, context: str) -> Perplexity:
         unknown=corpus.unknown,
         context=context,
     )
+
+
+def _nats_of_lines(
+    model: LanguageModel, tokeniser: Tokeniser, ids: np.ndarray, advance: Callable[[int], object]
+) -> float:
+    nats = 0.0
+    for inputs, targets, lengths in sentences(ids, tokeniser.eos_id, 64, seed=0, epoch=0):
+        nats += float(sentence_losses(model, inputs, targets, lengths).double().sum())
+        advance(int(lengths.sum()))
+    return nats
 
 
 class _Reader:

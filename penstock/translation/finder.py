@@ -22,10 +22,10 @@ from penstock.search import (
     shallow_fusion,
 )
 from penstock.text import SentenceTokeniser, pad
-from penstock.training.alignment import replaced
-from penstock.training.demands import Demand, Tokens, constraints, in_tokens, phrases
-from penstock.training.fusion import Fusion
-from penstock.training.translator_folder import System
+from penstock.translation.alignment import replaced
+from penstock.translation.demands import Demand, Tokens, constraints, in_tokens, phrases
+from penstock.translation.fusion import Fusion
+from penstock.translation.system import System
 
 __all__ = ["Finder", "Translation"]
 

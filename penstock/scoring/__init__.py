@@ -1,0 +1,1 @@
+"""What a text costs under any language model, alone or mixed with others."""

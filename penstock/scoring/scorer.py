@@ -1,0 +1,65 @@
+"""Any language model as a scorer of text: a folder with a network, or a file with n-grams."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from penstock.errors import ConfigError, DataError
+from penstock.progress import Progress, silent
+from penstock.scoring.counted import Counted, open_counted
+from penstock.scoring.network import Network
+
+__all__ = ["check_same_tokens", "is_ngram", "open_model"]
+
+SUFFIXES = (".arpa", ".arpa.gz", ".lm", ".lm.gz", ".ngram")
+
+
+def is_ngram(path: Path) -> bool:
+    """Whether a path means a file of n-grams, there or not."""
+    return path.is_file() or (path.name.endswith(SUFFIXES) and not path.is_dir())
+
+
+def open_model(path: Path, progress: Progress = silent, *, form: str = "") -> Network | Counted:
+    """The model in a folder or a file; a network's matrices in fewer bits if a form is given.
+
+    Raises:
+        DataError: it is missing, damaged or something else.
+        ConfigError: it cannot take that form.
+    """
+    if is_ngram(path):
+        if form:
+            raise ConfigError(f"{path}: expected a network for --quantise {form}, got n-grams.")
+        return open_counted(path, progress)
+    from penstock.models.language import LanguageModel
+
+    found = Network.open(path)
+    if form:
+        if not isinstance(found.model, LanguageModel):
+            raise ConfigError(f"{path}: expected a recurrent network for --quantise {form}.")
+        found.model.quantise(form)
+    return found
+
+
+def check_same_tokens(models: Sequence[Network | Counted]) -> None:
+    """Refuse models that do not predict the same tokens.
+
+    Raises:
+        DataError: naming the first that differs from the first model, and some token.
+    """
+    first = models[0]
+    known = set(first.tokeniser.tokens)
+    for other in models[1:]:
+        if first.tokeniser.kind != other.tokeniser.kind:
+            raise DataError(
+                f"{other.path}: expected {first.tokeniser.kind} tokens as in {first.path}, "
+                f"got {other.tokeniser.kind} tokens. Mix models of the same tokens."
+            )
+        if differing := sorted(known ^ set(other.tokeniser.tokens)):
+            word = differing[0]
+            has, lacks = (first, other) if word in known else (other, first)
+            raise DataError(
+                f"{other.path}: expected the {len(known):,} tokens of {first.path}, got "
+                f"{other.tokeniser.vocab_size:,}; {has.path} has {word!r}, {lacks.path} has not. "
+                "Train them with the same vocabulary to mix them."
+            )
