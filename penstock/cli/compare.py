@@ -58,7 +58,9 @@ def compare(
         list[Path] | None,
         typer.Option("--ref", "--tgt", metavar="FILE", help="their translations; repeatable"),
     ] = None,
-    beams: Annotated[str, typer.Option(metavar="LIST", help="beams of each translator")] = "5",
+    beams: Annotated[
+        str, typer.Option(metavar="LIST", help="beams of each translator, as 1,5 [as trained]")
+    ] = "",
     bleu: Annotated[
         str, typer.Option(metavar="KIND", help="bleu, bleu-lc or multi-bleu [as trained]")
     ] = "",

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from penstock.cli.translators import trained_beam
 from penstock.errors import ConfigError
 from penstock.progress import Watch, adding
 
@@ -28,7 +29,7 @@ class Contest:
         names: a folder, several joined by + that translate together, or a file of translations.
         src: source sentences; needed where a name is no file.
         refs: references, one file or several.
-        beams: sizes of the beams that each system searches with.
+        beams: sizes of the beams that each system searches with; as it was trained when empty.
         nbest: a list in the format of Moses, to be rescored by each system.
         watch: shows how far a long work is.
     """
@@ -128,7 +129,8 @@ class Contest:
             if name in files:
                 yield files[name]
             else:
-                yield from (self._searched(name, beam) for beam in self.beams)
+                beams = self.beams or [trained_beam(self.systems[name][0])]
+                yield from (self._searched(name, beam) for beam in beams)
         if self.nbest:
             lines = self.lines if self.systems else []
             yield from of_list(self.nbest.name, lists, lines, self.systems, *self.references)
@@ -151,8 +153,10 @@ def sizes_of_beams(text: str) -> list[int]:
     """
     >>> sizes_of_beams("1,2,12")
     [1, 2, 12]
+    >>> sizes_of_beams("")
+    []
     """
-    parts = [part.strip() for part in text.split(",")]
+    parts = [part.strip() for part in text.split(",")] if text else []
     if not all(part.isascii() and part.isdigit() and int(part) for part in parts):
         raise ConfigError(f"compare: expected sizes of beams as 1,2,12, got {text!r}.")
     return [int(part) for part in parts]

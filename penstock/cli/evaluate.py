@@ -20,8 +20,10 @@ from penstock.cli.options import (
     print_json,
     refuse,
     use_threads,
+    with_settings,
 )
 from penstock.cli.pairs import SourceFiles, TargetFiles, pair_files
+from penstock.cli.search_options import SearchOptions, search_options
 from penstock.cli.translators import evaluate_translators, is_translator
 from penstock.counting.mixture import em_weights
 from penstock.errors import ConfigError, unknown
@@ -41,7 +43,7 @@ MIXES = ("em", "equal", log_linear.NAME)
 FITTED = ("em", log_linear.NAME)
 OF_CACHE = ("theta", "cache_weight")
 OF_DYNAMIC = ("dynamic_steps", "dynamic_decay")
-OF_TRANSLATORS = ("src", "tgt", "beam", "bleu", "resamples")
+OF_TRANSLATORS = ("src", "tgt", "bleu", "resamples")
 OF_LANGUAGE_MODELS = (
     *("test", "mix", "valid", "quantise", "sentences", "cache", "dynamic"),
     *(*OF_CACHE, *OF_DYNAMIC),
@@ -50,6 +52,7 @@ IMPROPER = 1e-2
 """How far from 1 a sum of probabilities is told: files with few digits are off by less."""
 
 
+@with_settings(SearchOptions, without=("nbest", "lm_weight"))
 def evaluate(
     context: typer.Context,
     models: Annotated[list[Path], typer.Argument(help="folder of a model or file of n-grams")],
@@ -57,7 +60,6 @@ def evaluate(
     test: FileList = None,
     src: SourceFiles = None,
     tgt: TargetFiles = None,
-    beam: Annotated[int, typer.Option(min=1, help="of translators")] = 5,
     bleu: Annotated[
         str, typer.Option(metavar="KIND", help="of translators: bleu, bleu-lc, multi-bleu")
     ] = "",
@@ -81,11 +83,11 @@ def evaluate(
     threads: Threads = 0,
     quiet: Quiet = False,
     as_json: Json = False,
+    given: dict[str, Any],
 ) -> None:
     """Perplexity of a text, or BLEU of translations, with its definition."""
     from penstock.cli.bar import bar
     from penstock.scoring.losses import Adaption, Cache, Dynamic
-    from penstock.search import Beam
 
     use_threads(threads)
     watch = partial(bar, quiet=quiet)
@@ -94,13 +96,14 @@ def evaluate(
         evaluate_translators(
             models,
             pair_files(src, tgt),
-            Beam(beam),
+            search_options("evaluate", given, fused=False),
             bleu=bleu,
             resamples=resamples,
             watch=watch,
             as_json=as_json,
         )
         return
+    refuse(context, (*OF_TRANSLATORS, *given), f"{models[0]} is no translator")
     _check(context, models, mix, valid)
     if not test:
         raise ConfigError("evaluate: expected --test FILE.")
@@ -143,7 +146,6 @@ def _check(
     context: typer.Context, models: Sequence[Path], mix: str, valid: Sequence[Path] | None
 ) -> None:
     """Refuse options that are missing, or have no effect beside the others."""
-    refuse(context, OF_TRANSLATORS, f"{models[0]} is no translator")
     if not context.params["cache"]:
         refuse(context, OF_CACHE, "there is no --cache N")
     if not context.params["dynamic"]:

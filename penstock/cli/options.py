@@ -62,10 +62,15 @@ Threads = Annotated[
 ]
 
 
-def with_settings(kind: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def with_settings(
+    kind: type, *, without: Iterable[str] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command one option for each field of a settings dataclass.
 
     The command receives those the user gave as a dict, in its parameter ``given``.
+
+    Args:
+        without: fields that the command has no use for.
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -75,7 +80,7 @@ def with_settings(kind: type) -> Callable[[Callable[..., Any]], Callable[..., An
             for parameter in inspect.signature(command).parameters.values()
             if parameter.name != "given"
         ]
-        options = [_option(item) for item in _own_first(kind)]
+        options = [_option(item) for item in _own_first(kind) if item.name not in without]
         names = {option.name for option in options}
 
         @wraps(command)

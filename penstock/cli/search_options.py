@@ -23,7 +23,9 @@ OF_SAMPLES = ("temperature", "top_k", "top_p", "seed")
 class SearchOptions:
     """How translations are found; see :class:`penstock.search.Beam`, ``Sampling`` and ``Risk``."""
 
-    beam: int = option(5, "hypotheses kept of each sentence; 1 is greedy")
+    beam: int = option(
+        0, "hypotheses kept of each sentence; 1 is greedy (0: as after training, or --nbest)"
+    )
     nbest: int = option(1, "translations answered of each sentence")
     max_length: int = option(200, "most tokens of a translation")
     min_length: int = option(0, "fewest tokens of a translation")
@@ -50,8 +52,11 @@ class SearchOptions:
     utility: str = option("chrf", "what minimum Bayes risk expects most of: bleu, chrf")
     lm_weight: float = option(0.3, "weight of the language model")
 
-    def options(self) -> Beam | Draws:
+    def options(self, trained: int) -> Beam | Draws:
         """For a search, or for samples.
+
+        Args:
+            trained: the beam that the model was measured with after training.
 
         Raises:
             ConfigError: options that cannot be.
@@ -63,7 +68,10 @@ class SearchOptions:
             sampling = Sampling(self.temperature, self.top_k, self.top_p)
             return Draws(nbest, sampling, self.seed, *lengths)
         own = {name: getattr(self, name) for name in _of_beams()}
-        return Beam(self.beam, nbest, *lengths, **own)
+        size = self.beam or max(trained, nbest)
+        if not self.beam and self.groups > 1:
+            size += -size % self.groups
+        return Beam(size, nbest, *lengths, **own)
 
     def risk(self) -> Risk | None:
         """Which of the candidates are answered, if it is not the likeliest.
@@ -76,10 +84,11 @@ class SearchOptions:
         return Risk(self.utility, self.nbest) if self.mbr else None
 
 
-def search_options(given: Mapping[str, Any], *, fused: bool) -> SearchOptions:
+def search_options(command: str, given: Mapping[str, Any], *, fused: bool) -> SearchOptions:
     """The settings the user gave, with the others as they are.
 
     Args:
+        command: whose options they are, for messages.
         fused: whether a language model is named.
 
     Raises:
@@ -87,7 +96,7 @@ def search_options(given: Mapping[str, Any], *, fused: bool) -> SearchOptions:
     """
     chosen: SearchOptions = settings_from(SearchOptions, given)
     if faults := list(_faults(chosen, given, fused)):
-        raise ConfigError(f"translate: {' '.join(faults)}")
+        raise ConfigError(f"{command}: {' '.join(faults)}")
     return chosen
 
 
@@ -95,7 +104,7 @@ def _faults(chosen: SearchOptions, given: Iterable[str], fused: bool) -> Iterato
     kinds = {"beam", *_of_beams()}, OF_SAMPLES
     beams, samples = ([name for name in given if name in own] for own in kinds)
     if chosen.sample and beams:
-        yield f"expected {flags(beams)} without --sample: samples are not searched for."
+        yield f"expected no {flags(beams)} with --sample: samples are drawn, not searched for."
     if samples and not chosen.sample:
         yield f"expected --sample with {flags(samples)}."
     if chosen.mbr < 0:
@@ -104,11 +113,14 @@ def _faults(chosen: SearchOptions, given: Iterable[str], fused: bool) -> Iterato
         yield "expected --mbr N with --utility, the number of candidates."
     if chosen.mbr and chosen.nbest > chosen.mbr:
         yield f"expected --nbest of at most --mbr {chosen.mbr}, got {chosen.nbest}."
-    if chosen.mbr > chosen.beam and not chosen.sample:
-        yield (
-            f"expected --beam of at least --mbr {chosen.mbr}, got {chosen.beam}. Give a larger "
-            "beam, or --sample."
-        )
+    if chosen.beam and not chosen.sample:
+        for name, asked in (("--mbr", chosen.mbr), ("--nbest", chosen.nbest)):
+            if asked > chosen.beam:
+                yield f"expected --beam of at least {name} {asked}, got {chosen.beam}."
+    if "alpha" in given and chosen.normalise != "wu":
+        yield "expected --normalise wu with --alpha."
+    if "diversity" in given and chosen.groups == 1:
+        yield "expected --groups of 2 or more with --diversity."
     if "lm_weight" in given and not fused:
         yield "expected --lm MODEL with --lm-weight."
 

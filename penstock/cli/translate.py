@@ -13,6 +13,7 @@ from penstock.cli.options import Json, Quiet, Threads, use_threads, with_setting
 from penstock.cli.search_options import SearchOptions, search_options
 from penstock.cli.stdin import StdinLines
 from penstock.cli.translations import shown
+from penstock.cli.translators import trained_beam
 from penstock.errors import ConfigError
 from penstock.scoring.scorer import open_model
 
@@ -63,14 +64,14 @@ def translate(
     from penstock.translation.translating import translate as translations
 
     use_threads(threads)
-    settings = search_options(given, fused=lm is not None)
-    options, risk = settings.options(), settings.risk()
+    settings = search_options("translate", given, fused=lm is not None)
     shares = _numbers("weights", weights, len(models))
     if not all(text.strip() for text in forbid or ()):
         raise ConfigError("translate: expected a word or phrase with --forbid, got an empty one.")
     demands = read_demands(constraints) if constraints else None
     systems = [load_translator(path) for path in models]
-    if alignments and not systems[0].model.attends:
+    options, risk = settings.options(trained_beam(systems[0])), settings.risk()
+    if alignments and not any(system.model.attends for system in systems):
         raise ConfigError(
             f"translate: expected a translator with attention for --alignments, got {models[0]}."
         )

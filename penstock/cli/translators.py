@@ -12,11 +12,11 @@ from penstock.errors import ConfigError, DataError
 from penstock.progress import Watch
 
 if TYPE_CHECKING:
-    from penstock.search import Beam
+    from penstock.cli.search_options import SearchOptions
     from penstock.text import PairFiles
     from penstock.translation.system import System
 
-__all__ = ["evaluate_translators", "is_translator", "score_pairs"]
+__all__ = ["evaluate_translators", "is_translator", "score_pairs", "trained_beam"]
 
 ROWS = 64
 """Pairs scored side by side."""
@@ -30,10 +30,15 @@ def is_translator(path: Path) -> bool:
         return False
 
 
+def trained_beam(system: System) -> int:
+    """The beam that a translator was measured with after training."""
+    return int(system.settings.get("beam", 5))
+
+
 def evaluate_translators(
     paths: Sequence[Path],
     pairs: PairFiles | None,
-    options: Beam,
+    search: SearchOptions,
     *,
     bleu: str,
     resamples: int,
@@ -41,6 +46,8 @@ def evaluate_translators(
     as_json: bool,
 ) -> None:
     """BLEU, chrF, TER and perplexity of one translator, or of several as one."""
+    from penstock.metrics import Metric
+    from penstock.metrics.bootstrap import check_resamples
     from penstock.translation.scores import evaluate_pairs
     from penstock.translation.system import load_translator
 
@@ -48,9 +55,21 @@ def evaluate_translators(
         raise ConfigError("evaluate: expected --src FILE and --tgt FILE for a translator.")
     systems = [load_translator(path) for path in paths]
     kind = bleu or str(systems[0].settings.get("bleu", "bleu"))
+    asked = list(pairs)
+    # What is wrong is told before the long work.
+    if not Metric(kind, [target for _, target in asked]).kind.is_bleu:
+        raise ConfigError(f"evaluate: expected a kind of BLEU with --bleu, got {kind}.")
+    if resamples:
+        check_resamples(resamples)
     with watch("translating") as told:
         found = evaluate_pairs(
-            systems, list(pairs), options, bleu=kind, resamples=resamples, progress=told
+            systems,
+            asked,
+            search.options(trained_beam(systems[0])),
+            risk=search.risk(),
+            bleu=kind,
+            resamples=resamples,
+            progress=told,
         )
     if as_json:
         print_json(found.as_dict())

@@ -173,7 +173,7 @@ class _Search:
         if self.options.prune:
             best = total.amax(1, keepdim=True)
             total = total.masked_fill(total < best - self.options.prune, -torch.inf)
-        return self._go_on(here, kept._replace(total=total))
+        return self._go_on(step, here, kept._replace(total=total))
 
     def _looked(self, state: object, here: _Open) -> Tensor | None:
         """The attention of this step, (R, K, S), where somebody asks for it."""
@@ -199,12 +199,13 @@ class _Search:
             self.finished.add(here.beams, score, step, found.slot, log_p)
         return ended
 
-    def _go_on(self, here: _Open, kept: Continuations) -> tuple[Tensor, Continuations]:
+    def _go_on(self, step: int, here: _Open, kept: Continuations) -> tuple[Tensor, Continuations]:
         """Leave out beams that are done."""
         row = torch.arange(len(kept.slot), device=self.device)[:, None]
-        bound = kept.total.amax(1) / self.ceiling[here.beams // self.options.groups]
+        best, ceiling = kept.total.amax(1), self.ceiling[here.beams // self.options.groups]
         stop, wanted = STOPS[self.options.stop], self.options.wanted
-        done = stop(self.finished.score[here.beams], wanted, bound)
+        ahead = best / self.score.divisor(step + 1)
+        done = stop(self.finished.score[here.beams], wanted, ahead, best / ceiling)
         on = (kept.total.isfinite().any(1) & ~done).nonzero()[:, 0]
         before = row * here.total.shape[1] + kept.slot
         if len(on) < len(row):

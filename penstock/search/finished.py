@@ -11,18 +11,18 @@ from penstock.registry import Registry
 
 __all__ = ["STOPS", "Finished", "Stop"]
 
-Stop = Callable[[Tensor, int, Tensor], Tensor]
-"""Scores found, best first (R, K), how many are wanted, the best score that an open hypothesis of
-the beam may still reach (R,) -> whether the beam is done (R,)."""
+Stop = Callable[[Tensor, int, Tensor, Tensor], Tensor]
+"""Scores found, best first (R, K), how many are wanted, the best score of the open hypotheses as
+they are (R,), and that they may still reach (R,) -> whether the beam is done (R,)."""
 
 STOPS: Registry[Stop] = Registry("Beam", "stop")
-STOPS.add("first", lambda found, wanted, bound: found[:, wanted - 1].isfinite())
-"""As soon as as many hypotheses are finished as are wanted."""
-STOPS.add("full", lambda found, wanted, bound: found[:, -1].isfinite())
+STOPS.add("first", lambda found, wanted, ahead, bound: found[:, wanted - 1] >= ahead)
+"""As soon as the wanted are finished and no open hypothesis is ahead of them."""
+STOPS.add("full", lambda found, wanted, ahead, bound: found[:, -1].isfinite())
 """As soon as as many are finished as the beam holds."""
-STOPS.add("bound", lambda found, wanted, bound: found[:, wanted - 1] >= bound)
+STOPS.add("bound", lambda found, wanted, ahead, bound: found[:, wanted - 1] >= bound)
 """As soon as no open hypothesis can be among the wanted (Huang, Zhao & Ma 2017)."""
-STOPS.add("never", lambda found, wanted, bound: torch.zeros_like(bound, dtype=torch.bool))
+STOPS.add("never", lambda found, wanted, ahead, bound: torch.zeros_like(bound, dtype=torch.bool))
 """Not before every hypothesis has ended."""
 
 

@@ -64,7 +64,7 @@ def reader(file: Path, fields: tuple[str, str] | None) -> Reader:
         return _keys(fields or ("src", "tgt"))
     raise ConfigError(
         f"{file}: expected a .tsv or .jsonl of sentence pairs, got a name that ends in "
-        f"{suffix or 'nothing'!r}. Name a file of target lines too, or rename the file."
+        f"{suffix or 'nothing'!r}. Name a file of target lines too (--tgt), or rename the file."
     )
 
 

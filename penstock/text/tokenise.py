@@ -127,6 +127,10 @@ class Tokeniser(ABC):
             preparation = (state := json.loads(text)).pop("preparation", None)
             text = text if preparation is None else json.dumps(state)
             library = tokenizers.Tokenizer.from_str(text)
+        except FileNotFoundError as error:
+            raise DataError(
+                f"{file}: the file is missing. Put back the files that were made with this model."
+            ) from error
         except Exception as error:  # the library raises nothing narrower
             raise DataError(f"{file}: expected a tokeniser's file ({error}).") from error
         found = _of_library(library, file)

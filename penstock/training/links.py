@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
 from penstock.errors import DataError
@@ -15,6 +15,8 @@ from penstock.text.tokenise import Ids
 __all__ = ["read_links"]
 
 Link = tuple[int, int]
+Places = dict[int, list[int]]
+"""The places of the tokens of each word, by its number."""
 _LINK = re.compile(r"([0-9]+)[-?p]([0-9]+)")
 
 
@@ -32,22 +34,30 @@ def read_links(files: Sequence[Path], corpus: PairCorpus) -> dict[int, list[Link
     wanted = {int(line): row for row, line in enumerate(corpus.lines)}
     found = {}
     number = -1
-    lines = chain.from_iterable(parsed(file, _words) for file in files)
-    for number, words in enumerate(lines):
+    lines = ((f, n, links) for f in files for n, links in enumerate(parsed(f, _words), 1))
+    for number, (file, line, words) in enumerate(lines):
         if (row := wanted.get(number)) is not None:
-            sides = [_places(side.tokeniser, side[row][:-1]) for side in (corpus.src, corpus.tgt)]
-            found[number] = [
-                (source, target)
-                for left, right in words
-                for source in sides[0].get(left, ())
-                for target in sides[1].get(right, ())
-            ]
+            source, target = (
+                _places(side.tokeniser, side[row][:-1]) for side in (corpus.src, corpus.tgt)
+            )
+            found[number] = list(_of_tokens(words, source, target, f"{file}:{line}"))
     if missing := wanted.keys() - found.keys():
         raise DataError(
             f"{files[0]}: expected a line of links for each of at least {max(missing) + 1:,} "
             f"pairs, got {number + 1:,}."
         )
     return found
+
+
+def _of_tokens(words: Sequence[Link], source: Places, target: Places, where: str) -> Iterator[Link]:
+    """The links of all tokens of linked words."""
+    for left, right in words:
+        if left > max(source, default=-1) or right > max(target, default=-1):
+            raise DataError(
+                f"{where}: expected links of words that are there, got {left}-{right}. Words are "
+                "counted from 0, as the tokenisers part them."
+            )
+        yield from product(source.get(left, ()), target.get(right, ()))
 
 
 def _words(text: str) -> list[Link]:
@@ -57,9 +67,9 @@ def _words(text: str) -> list[Link]:
     return [(int(link[1]), int(link[2])) for link in found if link]
 
 
-def _places(tokeniser: SentenceTokeniser, ids: Ids) -> dict[int, list[int]]:
+def _places(tokeniser: SentenceTokeniser, ids: Ids) -> Places:
     """Word number to the places of its tokens."""
-    places: dict[int, list[int]] = {}
+    places: Places = {}
     for place, word in enumerate(tokeniser.word_numbers(ids.tolist())):
         places.setdefault(word, []).append(place)
     return places

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from penstock.errors import ConfigError
 from penstock.models import store
 from penstock.models.translator import Translator
 from penstock.progress import Watch, unwatched
@@ -74,6 +75,11 @@ def train_translator(
         ConfigError: the settings cannot work, or the folder holds another model.
         KeyboardInterrupt: training was interrupted; a checkpoint and the weights are written.
     """
+    if bool(texts.links) != bool(settings.guided):
+        raise ConfigError(
+            "train translate: expected --links FILE, word alignments, and --guided X, their weight "
+            "in the loss, or neither."
+        )
     shown, watch = progress or Progress(), watch or unwatched
     with distributed.joined():
         with distributed.first_one_first():
@@ -155,7 +161,8 @@ def _tokenisers(
         for language in s.language_pair
     )
     with watch("learning the vocabulary") as told:
-        options: dict[str, Any] = {"vocab_size": s.vocab_size or None, "min_count": s.min_count}
+        size = None if s.tokens == "byte" else s.vocab_size or None
+        options: dict[str, Any] = {"vocab_size": size, "min_count": s.min_count}
         if s.joint:
             read = pairs.read(told)
             made = SentenceTokeniser.train_joint(

@@ -153,8 +153,12 @@ class TranslationSettings(CellSettings):
                 f"expected layers of one width with attention, got hidden={self.hidden!r}.",
             ),
             (
-                len(self.language_pair) != 2,
+                [len(language) for language in self.language_pair] != [2, 2],
                 f"expected languages as two of two letters, as de,en, got {self.languages!r}.",
+            ),
+            (
+                self.feeding and (not attends or self.form != "after"),
+                "expected feeding with an attention of form 'after'.",
             ),
             (
                 self.risk == 1,

@@ -103,7 +103,11 @@ class Finder:
     ) -> Iterator[Translation]:
         """Translations of some lines, of which the first has that number."""
         rows = [system.encode(lines) for system in self.systems]
-        full = [n for n in range(len(lines)) if all(len(side[n]) > 1 for side in rows)]
+        full = [
+            n
+            for n, line in enumerate(lines)
+            if any(map(_is_visible, line)) and all(len(side[n]) > 1 for side in rows)
+        ]
         asked = {n: self.asked(demands[n]) for n in full}
         met = {n: tokens for n, tokens in asked.items() if tokens is not None}
         found: dict[int, list[Hypothesis]] = {}
@@ -213,6 +217,11 @@ class Finder:
         if self.fusion:
             model = shallow_fusion(model, self.fusion.language, self.fusion.weight)
         return model, lengths
+
+
+def _is_visible(character: str) -> bool:
+    """Whether it is neither white space nor a mark that prints nothing."""
+    return character.isprintable() and not character.isspace()
 
 
 def _batches(

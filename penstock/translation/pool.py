@@ -89,23 +89,22 @@ class Pool:
 def pooled(finder: Finder) -> Finder | Pool:
     """The finder itself if its systems write the same tokens, else a pool of one for each kind.
 
+    Its weights are taken as shares, whatever their sum.
+
     Raises:
-        ConfigError: different tokens are to be drawn by chance, or advised by a language model, or
-            the weights do not fit.
+        ConfigError: different tokens are to be drawn by chance, advised by a language model, or
+            left without a weight; or the weights do not fit.
     """
-    groups = _by_tokens(finder.systems)
+    groups, weights = _by_tokens(finder.systems), _shares(finder)
     if len(groups) == 1:
-        return finder
+        return replace(finder, weights=weights)
     options = finder.options
-    if finder.fusion or not isinstance(options, Beam):
+    if finder.fusion or not isinstance(options, Beam) or not all(weights):
         raise _others(finder.systems, groups)
-    weights = finder.weights or [1.0] * len(finder.systems)
-    if len(weights) != len(finder.systems) or not all(0 < w < float("inf") for w in weights):
-        raise ConfigError(f"translate: expected a weight above 0 for each model, got {weights}.")
     finders, shares = [], []
     for group in groups:
         share = sum(weights[n] for n in group)
-        shares.append(share / sum(weights))
+        shares.append(share)
         finders.append(
             replace(
                 finder,
@@ -127,6 +126,18 @@ def check_tokens(systems: Sequence[System]) -> None:
     groups = _by_tokens(systems)
     if len(groups) > 1:
         raise _others(systems, groups)
+
+
+def _shares(finder: Finder) -> list[float]:
+    """The weights of the systems, divided by their sum."""
+    weights = finder.weights or [1.0] * len(finder.systems)
+    fair = all(0 <= weight < float("inf") for weight in weights) and any(weights)
+    if len(weights) != len(finder.systems) or not fair:
+        raise ConfigError(
+            "translate: expected a weight of 0 or more for each model, some above 0, got "
+            f"{weights}."
+        )
+    return [weight / sum(weights) for weight in weights]
 
 
 def _by_tokens(systems: Sequence[System]) -> list[list[int]]:

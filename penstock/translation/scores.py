@@ -13,7 +13,7 @@ from penstock.metrics.perplexity import Perplexity
 from penstock.metrics.translation import Metric, Score
 from penstock.models.translator import Translator
 from penstock.progress import Progress, adding, silent
-from penstock.search import Beam
+from penstock.search import Beam, Draws, Risk
 from penstock.text import PairCorpus, pair_batch, token_batches
 from penstock.text.pairs import Pair
 from penstock.translation.system import System
@@ -63,8 +63,9 @@ class TranslationScores:
 def evaluate_pairs(
     systems: Sequence[System],
     pairs: Sequence[Pair],
-    options: Beam,
+    options: Beam | Draws,
     *,
+    risk: Risk | None = None,
     bleu: str = "bleu",
     resamples: int = 0,
     progress: Progress = silent,
@@ -73,13 +74,14 @@ def evaluate_pairs(
 
     Args:
         systems: one, or several that search together; perplexity is that of one alone.
+        risk: which of the candidates are measured; the likeliest when None.
         bleu: the kind of BLEU, of :data:`penstock.metrics.translation.KINDS`.
         resamples: texts drawn for intervals, none when 0.
         progress: told how many lines are translated, and of how many.
     """
     sources, references = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     advance = adding(progress, len(pairs))
-    found = translate(systems, sources, options, progress=advance)
+    found = translate(systems, sources, options, risk=risk, progress=advance)
     translations = [one.texts[0] for one in found]
     scores = tuple(
         Metric(kind, references).score(translations, resamples=resamples)

@@ -43,7 +43,7 @@ def translate(
         systems: one, or several: those of the same target tokens search together, those of others
             judge each other's translations (:class:`~penstock.translation.pool.Pool`).
         options: of the search, or of the samples drawn in its place.
-        weights: of several systems; by default equal.
+        weights: of several systems; their sum does not matter; by default equal.
         fusion: a language model that advises them.
         demands: what the translation of each line must and must not be.
         forbidden: phrases that come in no translation.

@@ -286,6 +286,45 @@ def test_scores_are_those_of_the_search(program, translator):
     assert [name for name, _ in scored["by_token"]] == [*best["tokens"], "<eos>"]
 
 
+def test_a_search_is_as_wide_as_asked_or_as_after_training(program, translator):
+    """The settings of a beam that the user leaves out."""
+
+    def answered(*options):
+        (one,) = program("translate", translator, "--json", *options, stdin=b"red dog\n").objects
+        return [hypothesis["score"] for hypothesis in one["hypotheses"]]
+
+    assert answered() == answered("--beam", 5)
+    assert answered("--nbest", 7) == answered("--nbest", 7, "--beam", 7)
+    assert answered("--groups", 2, "--nbest", 6) == answered(
+        "--groups", 2, "--beam", 6, "--nbest", 6
+    )
+
+
+@pytest.mark.parametrize("blank", ["  ", "\t", "\N{NO-BREAK SPACE}", "\N{ZERO WIDTH SPACE}"])
+def test_a_line_with_nothing_to_see_stays_empty(program, translator, blank):
+    answer = program("translate", translator, stdin=f"{blank}\nred dog\n".encode())
+    assert answer.out.split("\n")[0] == ""
+    assert answer.out.split("\n")[1] != ""
+    assert answer.err == ""
+
+
+def test_evaluation_takes_the_options_of_a_search(program, translator, pairs):
+    both = files(pairs, "test", "")
+    risk = program("evaluate", translator, *both, "--mbr", 4, "--normalise", "wu", "--json")
+    assert risk.status == 0, risk.err
+    assert "expected a kind of BLEU" in one_line(
+        program("evaluate", translator, *both, "--bleu", "chrf")
+    )
+    assert "resamples >= 100" in one_line(program("evaluate", translator, *both, "--resamples", 50))
+
+
+def test_links_and_their_weight_belong_together(program, pairs, tmp_path):
+    options = ("train", "translate", *files(pairs, "train", ""), *files(pairs, "valid", "valid-"))
+    said = one_line(program(*options, "--out", tmp_path / "model", "--guided", 1))
+    assert "expected --links FILE" in said
+    assert not (tmp_path / "model").exists()
+
+
 def test_evaluation_translates_and_compares(program, translator, pairs):
     both = files(pairs, "test", "")
     (found,) = program("evaluate", translator, *both, "--json", "--beam", 2).objects
@@ -364,14 +403,18 @@ def test_a_changed_tokeniser_is_noticed(program, copy, pairs, tmp_path):
 @pytest.mark.parametrize(
     ("verb", "stdin", "said"),
     [
-        (["translate", "--beam", "2", "--nbest", "3"], b"", "expected nbest of at most size"),
+        (
+            ["translate", "--beam", "2", "--nbest", "3"],
+            b"",
+            "expected --beam of at least --nbest 3, got 2",
+        ),
         (["translate", "--normalise", "wuu"], b"", "Did you mean 'wu'?"),
         (["translate", "--weights", "1,2"], b"", "expected weights as 1 numbers, got '1,2'"),
-        (["translate", "--sample", "--beam", "2"], b"", "expected --beam without --sample"),
+        (["translate", "--sample", "--beam", "2"], b"", "expected no --beam with --sample"),
         (["translate", "--top-k", "2"], b"", "expected --sample with --top-k"),
         (["translate", "--sample", "--top-p", "2"], b"", "expected temperature 0 or from"),
         (["translate", "--sample", "--seed", "-1"], b"", "expected nbest >= 1 and seed >= 0"),
-        (["translate", "--mbr", "6"], b"", "expected --beam of at least --mbr 6, got 5"),
+        (["translate", "--mbr", "6", "--beam", "5"], b"", "of at least --mbr 6, got 5"),
         (["translate", "--mbr", "-1"], b"", "expected --mbr of 0 or more, got -1"),
         (["translate", "--mbr", "2", "--nbest", "3"], b"", "expected --nbest of at most --mbr 2"),
         (["translate", "--utility", "bleu"], b"", "expected --mbr N with --utility"),
@@ -384,6 +427,9 @@ def test_a_changed_tokeniser_is_noticed(program, copy, pairs, tmp_path):
         (["evaluate"], b"", "expected --src FILE and --tgt FILE for a translator"),
         (["generate"], b"", "expected a language model, got a translator"),
         (["evaluate", "--bleu", "blue"], b"", "expected --src FILE"),
+        (["evaluate", "--test", "x", "--quantise", "int8"], b"", "no --test, --quantise: "),
+        (["translate", "--alpha", "1"], b"", "expected --normalise wu with --alpha"),
+        (["translate", "--diversity", "1"], b"", "expected --groups of 2 or more"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -450,7 +496,7 @@ def test_quickstart_of_another_kind(program, tmp_path, monkeypatch):
     ],
 )
 def test_every_option_of_a_beam_reaches_the_search(name, value):
-    assert getattr(SearchOptions(**{name: value}).options(), name) == value
+    assert getattr(SearchOptions(**{name: value}).options(5), name) == value
 
 
 def test_every_setting_of_a_beam_is_an_option():

@@ -207,6 +207,7 @@ def test_links_of_words_are_links_of_all_their_tokens(tmp_path):
     ("text", "said"),
     [
         ("0-0\n", "links: expected a line of links for each of at least 2 pairs, got 1"),
+        ("0-0\n0-1\n", "links:2: expected links of words that are there, got 0-1"),
         ("0-0\n0:0\n", "links:2: expected links such as 0-0 1-2, got '0:0'"),
     ],
 )

@@ -34,7 +34,7 @@ def found(systems, **options):
 
 def test_the_same_tokens_need_no_pool(systems):
     alone = Finder([systems[0], systems[2]], OPTIONS)
-    assert pooled(alone) is alone
+    assert isinstance(pooled(alone), Finder)
     pool = pooled(Finder(systems, OPTIONS, [1.0, 2.0, 3.0]))
     assert isinstance(pool, Pool)
     assert [finder.systems for finder in pool.finders] == [systems[::2], [systems[1]]]
@@ -91,5 +91,20 @@ def test_what_cannot_be_pooled(systems):
         next(translate(systems, LINES, Draws()))
     with pytest.raises(ConfigError, match="letters: expected the target tokens of"):
         check_tokens(systems)
-    with pytest.raises(ConfigError, match="expected a weight above 0 for each model"):
+    with pytest.raises(ConfigError, match="letters: expected the target tokens of"):
         next(translate(systems, LINES, weights=[1.0, 0.0, 1.0]))
+
+
+@pytest.mark.parametrize("weights", [[1.0], [0.0, 0.0], [1.0, -1.0], [1.0, float("nan")]])
+def test_weights_that_do_not_fit(systems, weights):
+    with pytest.raises(ConfigError, match="expected a weight of 0 or more for each model"):
+        next(translate(systems[::2], LINES, weights=weights))
+
+
+def test_the_sum_of_weights_does_not_matter(systems):
+    def scores(*weights):
+        answers = translate(systems[::2], LINES, OPTIONS, weights=weights)
+        return [one.score for answer in answers for one in answer.hypotheses]
+
+    assert scores(1.0, 3.0) == pytest.approx(scores(0.5, 1.5))
+    assert scores(1.0, 3.0) != pytest.approx(scores(1.0, 1.0))

@@ -85,7 +85,7 @@ class Architecture:
             raise ConfigError(
                 "Translator: expected shared weights with an encoder of one direction and a "
                 "decoder that reads no summary, so that both sides read the same. "
-                "Leave out shared, or bidirectional and reads_summary."
+                "Leave out shared, or set bidirectional=False and reads_summary=False."
             )
         if self.shared and self.encoder_layers != self.decoder_layers:
             raise ConfigError(
