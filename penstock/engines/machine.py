@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from penstock._native import Machine, instruction_sets
+from penstock.caching import cached_property
 from penstock.engines.assemble import assemble
 from penstock.engines.forms import FORMS, FULL
 from penstock.engines.instructions import TILE

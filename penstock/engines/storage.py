@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from penstock.caching import cached_property
 from penstock.engines.forms import FULL, rounded
 from penstock.equations.plan import Plan, Product
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TypeVar
 
+from penstock.caching import cached_property
 from penstock.equations.attention import Attention, find_attention
 from penstock.equations.functions import FUNCTIONS
 from penstock.equations.loop import Block, Builder, Gaze, Loop, Matrix, Node, State

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
+from penstock.caching import cached_property
 from penstock.equations.program import Assignment, Operation, Program
 
 __all__ = ["STAGES", "Plan", "Product", "plan"]

@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 
+from penstock.caching import cached_property
 from penstock.errors import ConfigError
 
 __all__ = [

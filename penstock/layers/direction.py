@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
+from penstock.caching import cached_property
 from penstock.engines.choose import Choice, Engine, choose
 from penstock.engines.forms import FULL
 from penstock.engines.noise import draw
@@ -199,14 +200,14 @@ class Direction(nn.Module):
         return super().train(mode)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but what is made of the weights."""
-        return {**super().__getstate__(), "_kept": None}
+        """Everything but what is made of the weights, and the engines, which are found again."""
+        return {**super().__getstate__(), "_kept": None, "_choices": {}}
 
     def _weights(self) -> Weights:
         """The weights for a run; evaluation keeps what is made of them until they change."""
         flat = self.flat
-        changes = self.training or torch.is_grad_enabled() or flat.is_inference()
-        if changes or torch.compiler.is_compiling():
+        changes = self.training or torch.is_grad_enabled()
+        if changes or torch.compiler.is_compiling() or flat.is_inference():
             return Weights(self.layout, flat, self.form)
         key = id(flat), flat._version, flat.data_ptr(), flat.dtype, self.form
         if self._kept is None or self._kept[0] != key:

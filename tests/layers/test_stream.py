@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import pytest
 import torch
@@ -100,13 +101,32 @@ def test_compiled_whole_it_is_the_same(name, lengths, inputs):
     torch.compiler.reset()
     compiled = torch.compile(layer, backend="aot_eager", fullgraph=lengths is None)
     results = []
-    for run in (layer, compiled):
+    for run in (compiled, layer):  # the compiled one finds nothing worked out
         layer.zero_grad()
         ys, state = run(inputs, None, lengths)
         ys.square().sum().backward()
         results.append([ys, *state, *(p.grad.clone() for p in layer.parameters())])
     for mine, theirs in zip(*results, strict=True):
         assert_close(mine.detach(), theirs.detach(), "float64")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_compiled_for_evaluation_it_is_the_same(inputs):
+    layer = Recurrent("lstm", 4, 5, 2).double().eval()
+    torch.compiler.reset()
+    compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
+    with torch.no_grad():
+        assert_close(compiled(inputs)[0], layer(inputs)[0], "float64")
+
+
+@pytest.mark.parametrize("ran", [False, True])
+def test_a_layer_can_be_pickled(inputs, ran):
+    layer = Recurrent("gru", 4, 5, 2).double().eval()
+    if ran:
+        layer(inputs)
+        layer.step(inputs[0])
+    again = pickle.loads(pickle.dumps(layer))
+    assert torch.equal(again(inputs)[0], layer(inputs)[0])
 
 
 @pytest.mark.filterwarnings("ignore")
