@@ -55,6 +55,10 @@ def load(path: Path) -> tuple[dict[str, Tensor], Any]:
     except (OSError, SafetensorError, RuntimeError, ValueError, TypeError) as error:
         raise DataError(f"{path}: cannot be read ({error}).") from error
     crc, _, text = metadata.get("penstock", "").partition(" ")
+    if not crc:
+        raise DataError(
+            f"{path}: expected tensors that Penstock wrote, with a check sum, got none."
+        )
     if crc != _crc32(tensors, text):
         raise DataError(f"{path}: is damaged, its check sum does not fit its content.")
     return tensors, json.loads(text)

@@ -27,7 +27,7 @@ from penstock.cli.translators import is_translator
 from penstock.errors import ConfigError
 from penstock.progress import Watch
 from penstock.scoring.counted import Counted, tokeniser_file
-from penstock.scoring.measure import tokenised
+from penstock.scoring.measure import improper, tokenised
 from penstock.scoring.network import Network
 from penstock.scoring.scorer import open_model
 
@@ -119,6 +119,9 @@ def _language_models(
         return
     _print_table(table["rows"])
     print(table["signature"])
+    for row in table["rows"]:
+        if told := improper(row["probabilities_sum_to"]):
+            print(f"penstock: {row['model']}: {told}", file=sys.stderr)
     if not table["comparable"]:
         print(
             "penstock: the models' tokens or unknown words differ, and perplexities with them; "
@@ -138,6 +141,7 @@ def _candidate(path: Path, files: Sequence[Path], alone: bool, watch: Watch) -> 
             began = time.perf_counter()
             losses = -model.log_probs(corpus.ids, adaption, told)
             seconds = time.perf_counter() - began
+        mass = model.mass(corpus.ids) if isinstance(model, Counted) else 1.0
         starts = np.flatnonzero(corpus.ids[:-1] == model.tokeniser.eos_id) + 1
     starts = np.concatenate([[0], starts])
     return Candidate(
@@ -147,6 +151,7 @@ def _candidate(path: Path, files: Sequence[Path], alone: bool, watch: Watch) -> 
         cost=cost(corpus, float(losses.sum()), model.context(adaption)),
         **_sizes(model),
         seconds=seconds,
+        mass=mass,
     )
 
 

@@ -29,7 +29,7 @@ from penstock.counting.mixture import em_weights
 from penstock.errors import ConfigError, unknown
 from penstock.progress import Watch
 from penstock.scoring import log_linear
-from penstock.scoring.measure import measure, tokenised
+from penstock.scoring.measure import improper, measure, tokenised
 from penstock.scoring.network import Network
 from penstock.scoring.scorer import check_same_tokens, open_model
 
@@ -48,8 +48,6 @@ OF_LANGUAGE_MODELS = (
     *("test", "mix", "valid", "quantise", "sentences", "cache", "dynamic"),
     *(*OF_CACHE, *OF_DYNAMIC),
 )
-IMPROPER = 1e-2
-"""How far from 1 a sum of probabilities is told: files with few digits are off by less."""
 
 
 @with_settings(SearchOptions, without=("nbest", "lm_weight"))
@@ -137,7 +135,7 @@ def evaluate(
         extra["weights"] = list(zip(map(str, models), weights.tolist(), strict=True))
     if whole.unknown:
         extra["perplexity_without_unk"] = known.perplexity
-    if abs(found.mass - 1) > IMPROPER:
+    if improper(found.mass):
         extra["probabilities_sum_to"] = found.mass
     _show(whole, extra, as_json)
 
@@ -195,5 +193,4 @@ def _show(found: Perplexity, extra: dict[str, Any], as_json: bool) -> None:
     print(f"bits per character  {found.bits_per_character:.4f}")
     print(found.signature)
     if "probabilities_sum_to" in extra:
-        mass = extra["probabilities_sum_to"]
-        print(f"These are no probabilities: after some words they sum to {mass:.3g}.")
+        print(improper(extra["probabilities_sum_to"]))

@@ -40,8 +40,10 @@ class NGramSettings:
     """How an n-gram model is estimated."""
 
     order: int = option(5, "words of the longest n-grams")
-    smoothing: str = option("modified-kneser-ney", "how unseen n-grams get a share")
-    style: str = option("", "interpolated or backed-off (the method's own when not given)")
+    smoothing: str = option(
+        "modified-kneser-ney", "how unseen n-grams get a share", choices=SMOOTHINGS
+    )
+    style: str = option("", "interpolated or backed-off (when not given, the method's own)")
     delta: float = option(1.0, "added to every count (add-delta only)")
     katz_k: int = option(5, "largest count that is discounted (katz only)")
     tokens: str = option("word", "what a token is", choices=TOKENS)
@@ -72,6 +74,9 @@ class NGramSettings:
         """Refuse what cannot be before any text is read."""
         from penstock.counting.estimate import plan
 
+        for name, method in (("delta", AddDelta.name), ("katz_k", Katz.name)):
+            if getattr(self, name) != type(self).__dict__[name] and self.smoothing != method:
+                raise ConfigError(f"train ngram: expected smoothing={method} with {name}.")
         if self.tokens not in TOKENS:
             raise unknown("train ngram", "tokens", self.tokens, TOKENS)
         plan(self.order, self.method(), self.style, self.thresholds())
@@ -177,9 +182,11 @@ def _tokeniser(
     from penstock.text import EOS, UNK, Tokeniser, read_lines
 
     if vocab is not None:
-        if settings.tokens != "word":
+        if settings.tokens != "word" or settings.vocab_size or settings.min_count != 1:
             raise ConfigError(
-                f"train ngram: expected vocab with tokens=word, got tokens={settings.tokens!r}."
+                "train ngram: expected --vocab without vocab_size and min_count and with "
+                f"tokens=word, got tokens={settings.tokens!r}, vocab_size={settings.vocab_size}, "
+                f"min_count={settings.min_count}."
             )
         words = [word for line in read_lines(vocab) for word in line.split()]
         marks = (EOS, UNK, "<s>", "</s>")

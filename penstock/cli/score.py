@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import repeat
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -30,7 +31,10 @@ ROOM = 1 << 12
 def score(
     folder: Model,
     *,
-    by_token: Annotated[bool, typer.Option("--tokens", help="each token's as well")] = False,
+    by_token: Annotated[
+        bool,
+        typer.Option("--tokens", help="each token's as well; of n-grams also how long they are"),
+    ] = False,
     threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
@@ -47,13 +51,14 @@ def score(
     tokeniser, names = opened.tokeniser, opened.tokeniser.tokens
     for batch in _batches(tokeniser, lines):
         rows = [ids for _, ids in batch]
+        orders: Iterable[Sequence[int]] = repeat(())
         if isinstance(opened, Counted):
-            scores = _counted(opened, rows)
+            scores, orders = _counted(opened, rows)
         else:
             scores = _scores(opened.model, tokeniser, rows)
-        for (line, ids), log_ps in zip(batch, scores, strict=True):
+        for (line, ids), log_ps, found in zip(batch, scores, orders, strict=False):
             tokens = [(names[symbol], log_p) for symbol, log_p in zip(ids, log_ps, strict=True)]
-            _show(line, tokens, by_token, as_json)
+            _show(line, tokens, by_token, as_json, found)
 
 
 def _batches(tokeniser: Tokeniser, lines: Iterable[str]) -> Iterator[list[tuple[str, list[int]]]]:
@@ -71,11 +76,12 @@ def _batches(tokeniser: Tokeniser, lines: Iterable[str]) -> Iterator[list[tuple[
         yield batch
 
 
-def _counted(opened: Counted, rows: list[list[int]]) -> list[list[float]]:
-    """The log-probability of every token of every row under n-grams."""
-    log_ps = opened.log_p(np.array([symbol for row in rows for symbol in row]))
+def _counted(opened: Counted, rows: list[list[int]]) -> tuple[list[list[float]], list[list[int]]]:
+    """The log-probability of every token of every row under n-grams, and the order found."""
+    log_ps, orders = opened.scores(np.array([symbol for row in rows for symbol in row]))
     stops = np.cumsum([len(row) for row in rows])[:-1]
-    return [part.tolist() for part in np.split(log_ps, stops)]
+    split = ([part.tolist() for part in np.split(all_rows, stops)] for all_rows in (log_ps, orders))
+    return next(split), next(split)
 
 
 def _scores(model: LanguageModel, tokeniser: Tokeniser, rows: list[list[int]]) -> list[list[float]]:
@@ -95,12 +101,20 @@ def _scores(model: LanguageModel, tokeniser: Tokeniser, rows: list[list[int]]) -
     return [log_ps[: len(row), column].tolist() for column, row in enumerate(rows)]
 
 
-def _show(line: str, tokens: list[tuple[str, float]], by_token: bool, as_json: bool) -> None:
+def _show(
+    line: str,
+    tokens: list[tuple[str, float]],
+    by_token: bool,
+    as_json: bool,
+    orders: Sequence[int] = (),
+) -> None:
+    """Tell what a line costs, and its tokens, of n-grams with the order that was found."""
     total = sum(log_p for _, log_p in tokens)
     if as_json:
         record: dict[str, Any] = {"log_p": total, "tokens": len(tokens), "line": line}
-        print_json(record | ({"by_token": tokens} if by_token else {}))
+        more = {"by_token": tokens} | ({"orders": orders} if orders else {})
+        print_json(record | (more if by_token else {}))
         return
     print(f"{total:.4f}\t{len(tokens)}\t{line}")
-    for token, log_p in tokens if by_token else ():
-        print(f"  {log_p:.4f}\t{token}")
+    for number, (token, log_p) in enumerate(tokens if by_token else ()):
+        print(f"  {log_p:.4f}\t{token}" + (f"\t{orders[number]}" if orders else ""))

@@ -79,6 +79,8 @@ def read_binary(path: Path, *, check: bool = False) -> NGramModel:
         with path.open("rb") as file:
             header, start = _header(path, file.read(1 << 20))
         data = np.memmap(path, np.uint8, "r")
+    except DataError:
+        raise
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({error}).") from error
     try:

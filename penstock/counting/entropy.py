@@ -13,6 +13,8 @@ from penstock.errors import ConfigError
 __all__ = ["entropy_pruned"]
 
 LN10 = np.log(10)
+IMPROPER = 1e-2
+"""How far from 1 a sum of probabilities may be."""
 
 
 def entropy_pruned(model: NGramModel, threshold: float) -> NGramModel:
@@ -32,6 +34,7 @@ def entropy_pruned(model: NGramModel, threshold: float) -> NGramModel:
     """
     if not 0 <= threshold < np.inf:
         raise ConfigError(f"entropy_pruned: expected threshold of 0 or more, got {threshold=}.")
+    _check_sums(model)
     marginals = _marginals(model)
     levels = list(model.levels)
     for order in range(model.order, 1, -1):
@@ -41,6 +44,18 @@ def entropy_pruned(model: NGramModel, threshold: float) -> NGramModel:
         for order in range(2, model.order + 1):  # shorter ones first: longer ones ask them
             _weigh(levels, order)
     return NGramModel(model.vocabulary, levels)
+
+
+def _check_sums(model: NGramModel) -> None:
+    """Refuse scores that are no probabilities, as those of stupid backoff: there is no entropy."""
+    first = model.levels[0]
+    total = np.power(10.0, first.log_p.astype(float)).sum()
+    after = model.distribution(model.start())
+    if max(abs(total - 1), abs(np.exp(after.astype(float)).sum() - 1)) > IMPROPER:
+        raise ConfigError(
+            "entropy_pruned: expected a model of probabilities, got scores that do not sum to 1. "
+            "Leave out entropy."
+        )
 
 
 def _marginals(model: NGramModel) -> list[Array]:

@@ -347,6 +347,11 @@ class Recurrent(nn.Module):
         self, xs: Tensor, lengths: Tensor | None, mask: Tensor | None, reset: Tensor | None
     ) -> None:
         order = "(B, T)" if self.batch_first else "(T, B)"
+        if not isinstance(xs, Tensor):
+            raise ShapeError(
+                f"Recurrent: expected xs as a tensor, got {type(xs).__name__}. "
+                "Give a padded tensor and lengths=."
+            )
         if xs.ndim != 3 or xs.shape[-1] != self.input_size:
             raise ShapeError(
                 f"Recurrent: expected xs of shape {order[:-1]}, D) with D = {self.input_size}, "

@@ -27,6 +27,7 @@ class Candidate:
         parameters: weights that were learnt, or n-grams that were counted.
         bytes: of the files that are needed to use it.
         seconds: that scoring the text took.
+        mass: what its probabilities of a next word sum to.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Candidate:
     parameters: int
     bytes: int
     seconds: float
+    mass: float = 1.0
 
     def row(self, interval: tuple[float, float], p_value: float | None) -> dict[str, Any]:
         """Its row of the table."""
@@ -50,6 +52,7 @@ class Candidate:
             "parameters": self.parameters,
             "bytes": self.bytes,
             "tokens_per_second": self.cost.tokens / self.seconds,
+            "probabilities_sum_to": self.mass,
         }
 
 

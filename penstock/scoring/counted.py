@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Counted", "open_counted", "spelt", "tokeniser_file", "words_tokeniser"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
+LN10 = float(np.log(10))
 PLURALS = {"word": "words", "character": "characters", "byte": "bytes"}
 
 
@@ -47,15 +48,16 @@ class Counted:
 
         return Symbols(self.model, self.places)
 
-    def log_p(self, ids: Array) -> Array:
-        """log p of every token of a text, lines apart: (T,) -> (T,)."""
-        return self.model.log_probs(self.places[ids])
+    def scores(self, ids: Array) -> tuple[Array, Array]:
+        """log p of every token of a text, lines apart, and the order found: (T,) -> (T,), (T,)."""
+        log10_p, orders = self.model.scores(self.places[ids])
+        return log10_p.astype(np.float64) * LN10, orders
 
     def log_probs(self, ids: Array, adaption: Adaption, progress: Progress) -> Array:
         """The same with what it may do with the text just read."""
         from penstock.counting.mixture import with_cache
 
-        found = self.log_p(ids)
+        found, _ = self.scores(ids)
         progress(len(ids), len(ids))
         cache = adaption.cache
         return with_cache(found, ids, size=cache.size, weight=cache.weight) if cache else found

@@ -51,7 +51,7 @@ class Cache:
     weight: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.size < 1 or self.theta < 0 or not 0 <= self.weight < 1:
+        if self.size < 1 or not 0 <= self.theta < math.inf or not 0 <= self.weight < 1:
             raise ConfigError(
                 f"Cache: expected size >= 1, theta >= 0 and weight in [0, 1), got {self}."
             )
@@ -71,7 +71,8 @@ class Dynamic:
     clip: float = 5.0
 
     def __post_init__(self) -> None:
-        if self.rate < 0 or self.steps < 1 or not 0 <= self.decay < 1 or self.clip <= 0:
+        finite = 0 <= self.rate < math.inf and 0 < self.clip < math.inf
+        if not finite or self.steps < 1 or not 0 <= self.decay < 1:
             raise ConfigError(
                 f"Dynamic: expected rate >= 0, steps >= 1, decay in [0, 1) and clip > 0, "
                 f"got {self}."

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from penstock.scoring.losses import Adaption
     from penstock.text import Corpus, Tokeniser
 
-__all__ = ["Measured", "known_tokens", "measure", "tokenised"]
+__all__ = ["Measured", "improper", "known_tokens", "measure", "tokenised"]
+
+IMPROPER = 1e-2
+"""How far from 1 a sum of probabilities is told: files with few digits are off by less."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,13 @@ def measure(
             characters = corpus.statistics.characters
     context = " | ".join(dict.fromkeys(model.context(adaption) for model in models))
     return Measured(np.stack(rows), known, characters, context, mass)
+
+
+def improper(mass: float) -> str:
+    """What is to be said of scores that sum to ``mass`` after some words; nothing of 1."""
+    if abs(mass - 1) <= IMPROPER:
+        return ""
+    return f"These are no probabilities: after some words they sum to {mass:.3g}."
 
 
 def known_tokens(ids: Array, tokeniser: Tokeniser) -> Array:

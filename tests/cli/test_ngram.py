@@ -49,6 +49,33 @@ def test_options_without_effect(program, ngram, texts, options, said):
     assert said in said_of
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--smoothing", "witten-bell", "--delta", "4"], "smoothing=add-delta with delta"),
+        (["--smoothing", "witten-bell", "--katz-k", "3"], "smoothing=katz with katz_k"),
+        (["--smoothing", "stupid-backoff", "--entropy", "1e-7"], "expected a model of probabil"),
+    ],
+    ids=str,
+)
+def test_what_no_such_model_has(program, texts, tmp_path, options, said):
+    answer = program("train", "ngram", texts / "train.txt", "-o", tmp_path / "m.arpa", *options)
+    assert said in one_line(answer)
+    assert not (tmp_path / "m.arpa").exists()
+
+
+def test_the_order_of_each_token_is_told(program, ngram):
+    lines = program("score", ngram("--order", "2"), "--tokens", stdin=b"the cat\n").out.splitlines()
+    assert [line.split("\t")[1] for line in lines[1:]] == ["the", "cat", "<eos>"]
+    assert all(line.split("\t")[2] in ("1", "2") for line in lines[1:])
+
+
+def test_scores_that_are_no_probabilities_are_told_in_comparisons(program, ngram, texts):
+    other = ngram("--smoothing", "stupid-backoff", name="s.ngram")
+    answer = program("compare", ngram(), other, "--test", texts / "test.txt", "-q")
+    assert "s.ngram: These are no probabilities" in answer.err
+
+
 def test_options_of_translators(program, ngram, texts):
     answer = program("compare", ngram(), "--test", texts / "test.txt", "--beams", "5")
     assert "expected no --beams: language models are compared on --test" in one_line(answer)
@@ -391,4 +418,4 @@ def test_the_tokeniser_beside_a_model(program, ngram, texts):
 def test_a_list_of_words_is_of_words(program, texts, tmp_path):
     options = ("--tokens", "byte", "--vocab", texts / "test.txt")
     answer = program("train", "ngram", texts / "train.txt", "-o", tmp_path / "m.arpa", *options)
-    assert "expected vocab with tokens=word, got tokens='byte'" in one_line(answer)
+    assert "with tokens=word, got tokens='byte'" in one_line(answer)

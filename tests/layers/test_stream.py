@@ -93,6 +93,23 @@ def test_a_layer_that_took_steps_can_be_copied(inputs):
     assert torch.equal(y, again)
 
 
+def test_a_packed_sequence_is_refused(inputs):
+    packed = torch.nn.utils.rnn.pack_sequence([inputs[:, 0]])
+    with pytest.raises(ShapeError, match=r"got PackedSequence\. Give a padded tensor and lengths="):
+        Recurrent("gru", 4, 5).double()(packed)
+
+
+@pytest.mark.parametrize("engine", ["reference", "native", "torch"])
+@pytest.mark.parametrize("shape", [(0, 3, 4), (2, 0, 4)])
+def test_nothing_has_no_gradient_but_can_be_asked(engine, shape):
+    layer = Recurrent("lstm", 4, 5, engine=engine)
+    xs = torch.zeros(shape, requires_grad=True)
+    layer(xs)[0].sum().backward()
+    assert xs.grad is not None
+    assert not xs.grad.any()
+    assert all(not weight.grad.any() for weight in layer.parameters())
+
+
 @pytest.mark.filterwarnings("ignore")  # PyTorch's own while it traces
 @pytest.mark.parametrize("name", ["elman", "lstm", "gru", "lstm-layernorm", "sru"])
 @pytest.mark.parametrize("lengths", [None, torch.tensor([6, 2, 4])])

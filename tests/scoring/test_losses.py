@@ -131,6 +131,14 @@ def test_impossible_options(make):
         make()
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_no_number(value):
+    with pytest.raises(ConfigError, match="theta >= 0"):
+        Cache(theta=value)
+    with pytest.raises(ConfigError, match="rate >= 0"):
+        Dynamic(value)
+
+
 def test_cache_needs_running_text(model, corpus, tokeniser):
     with pytest.raises(ConfigError, match="running text"):
         perplexity(model, tokeniser, corpus, alone=True, cache=Cache())

@@ -47,7 +47,8 @@ class AddDelta(Smoothing, name="add-delta"):
 class StupidBackoff(Smoothing, name="stupid-backoff"):
     """S(w | h) = c(hw) / c(h) if seen, else 0.4 S(w | shorter h): scores, not probabilities.
 
-    Brants et al. 2007, equation 5.
+    Brants et al. 2007, equation 5; but after an h that was never seen S of the shorter one counts
+    as it is, since backoff weights, and files of them, are for what was seen.
     """
 
     styles = ("backed-off",)
