@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import repeat
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
-from penstock.cli.options import Json, Model, Threads, print_json, use_threads
+from penstock.cli.options import Json, Threads, print_json, refuse, use_threads
+from penstock.cli.pairs import SourceFiles, TargetFiles, pair_files
+from penstock.cli.score_pairs import Show, from_lines, score_nbest, score_pairs
 from penstock.cli.stdin import StdinLines
-from penstock.cli.translators import is_translator, score_pairs
+from penstock.cli.translators import is_translator
+from penstock.errors import ConfigError
 from penstock.scoring.counted import Counted
 from penstock.scoring.scorer import open_model
 
@@ -29,25 +33,40 @@ ROOM = 1 << 12
 
 
 def score(
-    folder: Model,
+    context: typer.Context,
+    models: Annotated[
+        list[Path], typer.Argument(help="folder of a model or file of n-grams; translators as one")
+    ],
     *,
     by_token: Annotated[
-        bool,
-        typer.Option("--tokens", help="each token's as well; of n-grams also how long they are"),
+        bool, typer.Option("--tokens", help="each token's as well, and the n-gram's length")
     ] = False,
+    src: SourceFiles = None,
+    tgt: TargetFiles = None,
+    nbest: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="n-best list of --src, to be scored")
+    ] = None,
+    weight: Annotated[
+        float, typer.Option(help="of that score in the list's own, which orders it anew")
+    ] = 0.0,
     threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
     """For each line of stdin: log-probability in nats, tokens with <eos>, the line.
 
-    A translator reads source, tab, translation, and tells what the translation costs.
+    Translators read source, tab, translation, or --src and --tgt, and tell what the translation
+    costs; of an n-best list they make one with a feature more.
     """
     use_threads(threads)
-    lines = StdinLines(strict=True)
-    if is_translator(folder):
-        score_pairs(folder, lines, partial(_show, by_token=by_token, as_json=as_json))
+    if is_translator(models[0]):
+        _of_translators(models, src, tgt, nbest, weight, partial(_show, by_token, as_json))
         return
-    opened = open_model(folder)
+    refuse(context, ("src", "tgt", "nbest", "weight"), f"{models[0]} is no translator")
+    if len(models) > 1:
+        raise ConfigError(
+            f"score: expected one language model, got {len(models)}. To mix them, use evaluate."
+        )
+    lines, opened = StdinLines(strict=True), open_model(models[0])
     tokeniser, names = opened.tokeniser, opened.tokeniser.tokens
     for batch in _batches(tokeniser, lines):
         rows = [ids for _, ids in batch]
@@ -58,7 +77,27 @@ def score(
             scores = _scores(opened.model, tokeniser, rows)
         for (line, ids), log_ps, found in zip(batch, scores, orders, strict=False):
             tokens = [(names[symbol], log_p) for symbol, log_p in zip(ids, log_ps, strict=True)]
-            _show(line, tokens, by_token, as_json, found)
+            _show(by_token, as_json, line, tokens, sum(log_ps), found)
+
+
+def _of_translators(
+    models: Sequence[Path],
+    src: Sequence[Path] | None,
+    tgt: Sequence[Path] | None,
+    nbest: Path | None,
+    weight: float,
+    show: Show,
+) -> None:
+    """Score pairs, or an n-best list."""
+    if nbest:
+        if not src or len(src) > 1 or tgt:
+            raise ConfigError("score: expected one --src FILE and no --tgt with --nbest.")
+        for line in score_nbest(models, src[0], nbest, weight):
+            print(line)
+        return
+    pairs = pair_files(src, tgt)
+    rows = ((f"{a}\t{b}", a, b) for a, b in pairs) if pairs else from_lines(StdinLines(strict=True))
+    score_pairs(models, rows, show)
 
 
 def _batches(tokeniser: Tokeniser, lines: Iterable[str]) -> Iterator[list[tuple[str, list[int]]]]:
@@ -102,14 +141,14 @@ def _scores(model: LanguageModel, tokeniser: Tokeniser, rows: list[list[int]]) -
 
 
 def _show(
-    line: str,
-    tokens: list[tuple[str, float]],
     by_token: bool,
     as_json: bool,
+    line: str,
+    tokens: list[tuple[str, float]],
+    total: float,
     orders: Sequence[int] = (),
 ) -> None:
     """Tell what a line costs, and its tokens, of n-grams with the order that was found."""
-    total = sum(log_p for _, log_p in tokens)
     if as_json:
         record: dict[str, Any] = {"log_p": total, "tokens": len(tokens), "line": line}
         more = {"by_token": tokens} | ({"orders": orders} if orders else {})

@@ -12,7 +12,7 @@ import pytest
 
 from penstock.cli.main import main
 from penstock.cli.search_options import SearchOptions
-from penstock.search import Beam
+from penstock.search import Beam, Entry
 from penstock.translation.system import TOKENISERS
 from tests.cli.conftest import one_line
 
@@ -284,6 +284,40 @@ def test_scores_are_those_of_the_search(program, translator):
     (scored,) = program("score", translator, "--json", "--tokens", stdin=line).objects
     assert scored["log_p"] == pytest.approx(best["log_p"], abs=1e-4)
     assert [name for name, _ in scored["by_token"]] == [*best["tokens"], "<eos>"]
+
+
+def test_pairs_of_files_are_scored_by_several_as_one(program, translator, pairs):
+    both = files(pairs, "test", "")
+    alone = [one["log_p"] for one in program("score", translator, *both, "--json").objects]
+    together = program("score", translator, translator, *both, "--json").objects
+    assert [one["log_p"] for one in together] == pytest.approx(alone, abs=1e-4)
+    sides = ((pairs / f"test.{side}").read_text().splitlines() for side in ("src", "tgt"))
+    lines = zip(*sides, strict=True)
+    typed = "".join(f"{source}\t{target}\n" for source, target in lines).encode()
+    answers = program("score", translator, "--json", stdin=typed).objects
+    assert [one["log_p"] for one in answers] == alone
+
+
+def test_pairs_before_a_mistake_are_scored(program, translator):
+    answer = program("score", translator, stdin=b"dog\tHund\ncat\n")
+    assert answer.status == 2
+    assert "stdin:2: expected a source" in answer.err
+    assert answer.out.endswith("dog\tHund\n")
+
+
+def test_an_nbest_list_is_scored(program, translator, pairs, tmp_path):
+    text = (pairs / "test.src").read_bytes()
+    found = program("translate", translator, "--nbest", 3, "--beam", 3, stdin=text).out
+    (tmp_path / "list").write_text(found)
+    given = ("--src", pairs / "test.src", "--nbest", tmp_path / "list")
+    same = [Entry.parse(line) for line in program("score", translator, *given).out.splitlines()]
+    assert [entry.text for entry in same] == [Entry.parse(line).text for line in found.splitlines()]
+    for entry in same:
+        assert entry.features["penstock"] == pytest.approx(entry.features["logp"], abs=1e-3)
+    anew = program("score", translator, *given, "--weight", 2).out.splitlines()
+    first, second = (Entry.parse(line) for line in anew[:2])
+    assert first.score >= second.score
+    assert "expected one --src FILE" in one_line(program("score", translator, *given[2:]))
 
 
 def test_a_search_is_as_wide_as_asked_or_as_after_training(program, translator):

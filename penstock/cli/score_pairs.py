@@ -1,0 +1,113 @@
+"""``penstock score`` of translators: what given translations cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from penstock.errors import DataError
+
+if TYPE_CHECKING:
+    from penstock.search import Entry, Hypothesis
+    from penstock.translation.finder import Finder
+    from penstock.translation.pool import Pool
+    from penstock.translation.system import System
+
+__all__ = ["Show", "from_lines", "score_nbest", "score_pairs"]
+
+ROWS = 64
+"""Sources scored side by side."""
+FEATURE = "penstock"
+"""Name of the new feature of an n-best list."""
+Pair = tuple[str, str, str]
+"""A pair as it stood, its source and its translation."""
+Show = Callable[[str, list[tuple[str, float]], float], None]
+"""Told a pair as it stood, the target's tokens with the log-probability of each, and of all."""
+
+
+def score_pairs(paths: Sequence[Path], pairs: Iterable[Pair], show: Show) -> None:
+    """Log-probabilities of translations under one translator, or several as one."""
+    from penstock.translation.system import load_translator
+
+    systems = list(map(load_translator, paths))
+    finder, target = _finder(systems), systems[0].target
+    names = target.tokeniser.tokens
+    for batch in _batches(pairs):
+        forced = finder.force([source for _, source, _ in batch], [[pair[2]] for pair in batch])
+        for (line, *_), (one,) in zip(batch, forced, strict=True):
+            tokens = [names[symbol] for symbol in (*one.ids, target.eos_id)]
+            show(line, list(zip(tokens, one.log_ps, strict=True)), one.log_p)
+
+
+def score_nbest(paths: Sequence[Path], source: Path, nbest: Path, weight: float) -> Iterator[str]:
+    """The lines of an n-best list with one feature more, what each hypothesis costs.
+
+    Args:
+        paths: one translator, or several as one.
+        source: the sentences that are translated.
+        nbest: the list, in the format of Moses.
+        weight: of the feature in the score; when it is not 0, each list is put in order anew.
+    """
+    from penstock.search import by_sentence, read_nbest, with_feature
+    from penstock.text import read_lines
+    from penstock.translation.system import load_translator
+
+    finder = _finder(list(map(load_translator, paths)))
+    sources = list(read_lines(source))
+    lists = by_sentence(read_nbest(nbest), len(sources))
+    for first in range(0, len(sources), ROWS):
+        part = slice(first, first + ROWS)
+        texts = [[entry.text for entry in entries] for entries in lists[part]]
+        for entries, forced in zip(lists[part], finder.force(sources[part], texts), strict=True):
+            more = with_feature(entries, FEATURE, [one.log_p for one in forced])
+            for entry in _ranked(more, forced, weight):
+                yield entry.line()
+
+
+def from_lines(lines: Iterable[str]) -> Iterator[Pair]:
+    """Pairs from lines of a source, a tab and a translation."""
+    for number, line in enumerate(lines, 1):
+        source, tab, target = line.partition("\t")
+        if not tab:
+            raise DataError(
+                f"stdin:{number}: expected a source, a tab and a translation, got {line[:40]!r}."
+            )
+        yield line, source, target
+
+
+def _finder(systems: Sequence[System]) -> Finder | Pool:
+    from penstock.search import Beam
+    from penstock.translation.finder import Finder
+    from penstock.translation.pool import pooled
+
+    return pooled(Finder(systems, Beam(normalise="none")))
+
+
+def _batches(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
+    """Some pairs at a time; those before a mistake come before its error."""
+    batch: list[Pair] = []
+    try:
+        for pair in pairs:
+            batch.append(pair)
+            if len(batch) == ROWS:
+                yield batch
+                batch = []
+    except DataError:
+        yield batch
+        raise
+    yield batch
+
+
+def _ranked(
+    entries: Sequence[Entry], forced: Sequence[Hypothesis], weight: float
+) -> Sequence[Entry]:
+    """The entries with the weighted log-probability in their score; as they were without."""
+    if not weight:
+        return entries
+    scored = [
+        replace(entry, score=entry.score + weight * one.log_p)
+        for entry, one in zip(entries, forced, strict=True)
+    ]
+    return sorted(scored, key=lambda entry: -entry.score)
