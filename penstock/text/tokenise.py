@@ -129,7 +129,8 @@ class Tokeniser(ABC):
             library = tokenizers.Tokenizer.from_str(text)
         except FileNotFoundError as error:
             raise DataError(
-                f"{file}: the file is missing. Put back the files that were made with this model."
+                f"{file}: expected a tokeniser's file, but it is missing. "
+                "Put back the files that were made with the model."
             ) from error
         except Exception as error:  # the library raises nothing narrower
             raise DataError(f"{file}: expected a tokeniser's file ({error}).") from error

@@ -242,8 +242,8 @@ DAMAGES = {
     "no weights": ("weights.safetensors", os.remove, "Run the same train command again"),
     "weights cut": ("weights.safetensors", _truncated, "weights.safetensors: cannot be read"),
     "weights bent": ("weights.safetensors", _flipped, "weights.safetensors: is damaged"),
-    "no tokeniser": ("tokenizer.json", os.remove, "tokenizer.json: the file is missing"),
-    "tokeniser cut": ("tokenizer.json", _truncated, "tokenizer.json: the file is missing"),
+    "no tokeniser": ("tokenizer.json", os.remove, "tokenizer.json: expected a tokeniser's file"),
+    "tokeniser cut": ("tokenizer.json", _truncated, "tokenizer.json: expected a tokeniser's file"),
     "tokeniser of other words": (
         "tokenizer.json",
         lambda file: Tokeniser.from_lines(["too few"]).save(file),
