@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
@@ -36,26 +37,52 @@ class Progress:
         """Something the user should know."""
 
 
-class PlainProgress(Progress):
-    """One line an epoch and one a message, for a log file."""
+class _Timed(Progress):
+    """Knows how fast the training is."""
 
     def __init__(self) -> None:
-        self._epochs = 0
+        self._epochs, self._tokens, self._first, self._began = 0, 0, 0.0, time.perf_counter()
 
     def start(self, epochs: int, updates_per_epoch: int, done: int) -> None:
-        self._epochs = epochs
+        self._epochs, self._began = epochs, time.perf_counter()
+        self._tokens, self._first = 0, done / max(updates_per_epoch, 1)
+
+    def update(self, epoch: int, figures: Mapping[str, float], tokens: int) -> None:
+        self._tokens += tokens
+
+    def line(self, epoch: int, figures: Mapping[str, float]) -> str:
+        """An epoch's figures, and the speed."""
+        return f"epoch {epoch}/{self._epochs}  {show(figures)}  {self.speed()}"
+
+    def speed(self) -> str:
+        """Tokens a second since the start."""
+        return f"{self._tokens / max(self._seconds(), 1e-9):,.0f} tokens/s"
+
+    def left(self, epoch: int) -> str:
+        """The time that all epochs after this one will take, as those so far."""
+        seconds = self._seconds() / max(epoch - self._first, 1e-9) * (self._epochs - epoch)
+        return f"{timedelta(seconds=round(seconds))} left"
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._began
+
+
+class PlainProgress(_Timed):
+    """One line an epoch and one a message, for a log file."""
 
     def epoch(self, epoch: int, figures: Mapping[str, float]) -> None:
-        self.message(f"epoch {epoch}/{self._epochs}  {show(figures)}")
+        left = f"  {self.left(epoch)}" if epoch < self._epochs else ""
+        self.message(self.line(epoch, figures) + left)
 
     def message(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-class LiveProgress(Progress):
+class LiveProgress(_Timed):
     """A bar over the whole run with the epoch's figures, tokens per second and the time left."""
 
     def __init__(self, console: Console | None = None) -> None:
+        super().__init__()
         self._console = console or Console(stderr=True)
         self._bar = Bar(
             TextColumn("{task.description}"),
@@ -66,7 +93,6 @@ class LiveProgress(Progress):
             transient=True,
         )
         self._task = self._bar.add_task("training", total=None, figures="")
-        self._epochs, self._tokens, self._began = 0, 0, time.perf_counter()
 
     def __enter__(self) -> Progress:
         self._bar.start()
@@ -76,21 +102,20 @@ class LiveProgress(Progress):
         self._bar.stop()
 
     def start(self, epochs: int, updates_per_epoch: int, done: int) -> None:
-        self._epochs, self._began = epochs, time.perf_counter()
+        super().start(epochs, updates_per_epoch, done)
         self._bar.reset(self._task, total=epochs * updates_per_epoch, completed=done)
 
     def update(self, epoch: int, figures: Mapping[str, float], tokens: int) -> None:
-        self._tokens += tokens
-        rate = self._tokens / max(time.perf_counter() - self._began, 1e-9)
+        super().update(epoch, figures, tokens)
         self._bar.update(
             self._task,
             advance=1,
             description=f"epoch {epoch}/{self._epochs}",
-            figures=f"{show(figures)}  {rate:,.0f} tokens/s",
+            figures=f"{show(figures)}  {self.speed()}",
         )
 
     def epoch(self, epoch: int, figures: Mapping[str, float]) -> None:
-        self.message(f"epoch {epoch}/{self._epochs}  {show(figures)}")
+        self.message(self.line(epoch, figures))
 
     def message(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
