@@ -1,4 +1,8 @@
-"""The compiled look-ups of ``native/backoff.cpp``, where the installation has them."""
+"""The compiled look-ups of ``native/backoff.cpp``: what tokens cost under a backoff model.
+
+p(w | h) = p_stored(w | h)                    where the n-gram hw is stored,
+           backoff(h) p(w | shorter h)        otherwise (backoff(h) = 1 where h is not stored)
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from penstock import _backoff
 from penstock.counting.levels import Level
 from penstock.counting.vocabulary import Array, Vocabulary
-
-try:
-    from penstock import _backoff
-except ImportError:  # a source tree that was never built: numpy does it
-    _backoff = None  # type: ignore[assignment]
 
 __all__ = ["Core"]
 
@@ -34,13 +34,16 @@ class Core:
         self.score: Callable[[str], float] = self._core.score
         """log10 p of a line and its end."""
 
-    @staticmethod
-    def there() -> bool:
-        """Whether it was compiled."""
-        return _backoff is not None
-
     def scores(self, ids: Array, threads: int) -> tuple[Array, Array]:
-        """As :func:`penstock.counting.query.text_scores`."""
+        """log10 p of every token of a text, and the order of the n-gram found for it.
+
+        Args:
+            ids: (T,) tokens; ``</s>`` ends a sentence, and each is read from ``<s>``.
+            threads: how many share the work.
+
+        Shapes:
+            ids (T,) -> log10 p (T,) float32, order (T,) uint8
+        """
         ids = np.ascontiguousarray(ids, np.int32)
         scores, orders = np.empty(len(ids), np.float32), np.empty(len(ids), np.uint8)
         parts = max(1, min(threads, len(ids) // PIECE))

@@ -13,7 +13,6 @@ import numpy as np
 
 from penstock.counting.core import Core
 from penstock.counting.levels import Level
-from penstock.counting.query import text_scores
 from penstock.counting.vocabulary import Array, Vocabulary
 from penstock.errors import ConfigError, DataError, ShapeError
 
@@ -78,19 +77,17 @@ class NGramModel:
         return [len(level) for level in self.levels]
 
     @cached_property
-    def _core(self) -> Core | None:
-        return Core(self.levels, self.vocabulary) if Core.there() else None
+    def _core(self) -> Core:
+        return Core(self.levels, self.vocabulary)
 
     # -- texts -----------------------------------------------------------------------------------
 
     def score(self, line: str) -> float:
         """log10 p of a sentence and its end."""
-        if self._core:
-            try:
-                return self._core.score(line)
-            except (UnicodeEncodeError, IndexError):
-                pass  # half of a surrogate pair, or a damaged file: said below
-        return float(self._line(line)[0].sum(dtype=np.float64))
+        try:
+            return self._core.score(line)
+        except (UnicodeEncodeError, IndexError):  # half of a surrogate pair, or a damaged file
+            return float(self._line(line)[0].sum(dtype=np.float64))
 
     def tokens(self, line: str) -> list[TokenScore]:
         """What each word of a sentence and its end cost."""
@@ -103,7 +100,7 @@ class NGramModel:
         ]
 
     def log_probs(self, ids: Array, *, threads: int = 1) -> Array:
-        """log p of every token of a text in nats; numpy works without the interpreter's lock.
+        """log p of every token of a text in nats, without the interpreter's lock.
 
         Args:
             ids: token ids, ``</s>`` (0) at the end of every sentence.
@@ -120,17 +117,11 @@ class NGramModel:
     @_reading()
     def scores(self, ids: Array, *, threads: int = 1) -> tuple[Array, Array]:
         """log10 p of every token of a text, and the order of the n-gram found: (T,) and (T,)."""
-        known = self._checked(ids)
-        if self._core:
-            return self._core.scores(known, threads)
-        v = self.vocabulary
-        return text_scores(self.levels, known, v.eos_id, v.bos_id, threads=threads)
+        return self._core.scores(self._checked(ids), threads)
 
-    @_reading()
     def _line(self, line: str) -> tuple[Array, Array]:
-        v = self.vocabulary
-        ids = np.array([*v.encode(line), v.eos_id])
-        return text_scores(self.levels, ids, v.eos_id, v.bos_id)
+        """:meth:`scores` of a sentence and its end."""
+        return self.scores(np.array([*self.vocabulary.encode(line), self.vocabulary.eos_id]))
 
     def _checked(self, ids: Array) -> Array:
         ids = np.asarray(ids)

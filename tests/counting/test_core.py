@@ -9,9 +9,7 @@ import pytest
 
 from penstock.counting import core
 from penstock.counting.core import Core
-from penstock.counting.query import text_scores
-
-pytestmark = pytest.mark.skipif(not Core.there(), reason="penstock._backoff was not compiled")
+from tests.counting.by_numpy import text_scores
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])

@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from penstock.counting import query
+from penstock.counting import core
 from penstock.counting.symbols import Symbols
 from penstock.counting.table import Table, pair
 from penstock.errors import ConfigError, ShapeError
@@ -28,7 +28,7 @@ def test_steps_give_what_the_whole_text_gives(model, test_ids):
 @pytest.mark.parametrize("block", [1, 2, 7, 100])
 def test_blocks_and_threads_change_nothing(model, test_ids, monkeypatch, block, threads):
     whole = model.scores(test_ids)
-    monkeypatch.setattr(query, "BLOCK", block)
+    monkeypatch.setattr(core, "PIECE", block)
     parts = model.scores(test_ids, threads=threads)
     np.testing.assert_array_equal(parts[0], whole[0])
     np.testing.assert_array_equal(parts[1], whole[1])
