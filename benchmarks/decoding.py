@@ -80,7 +80,3 @@ def main() -> None:
     print(
         f"one at a time, ms a sentence: {each}; ratio {seconds['plain'] / seconds['penstock']:.1f}"
     )
-
-
-if __name__ == "__main__":
-    main()

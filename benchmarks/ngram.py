@@ -1,4 +1,4 @@
-"""Speed of n-gram models beside the kenlm package: ``python -m benchmarks.ngram TRAIN TEST``.
+"""Speed of n-gram models beside the kenlm package: ``python -m benchmarks ngram TRAIN TEST``.
 
 One model is estimated, written as ARPA and read by both.  Both score the test text line by line;
 Penstock scores it in one call too.  They take turns; best and median of the rounds are printed, in
@@ -74,7 +74,3 @@ def main() -> None:
         found = {"best_ns": min(seconds), "median_ns": statistics.median(seconds)}
         figures = {way: round(time / tokens * 1e9, 1) for way, time in found.items()}
         print(json.dumps({"way": name, "log10_p": round(calls[name](), 2)} | figures))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """Perplexity after the same time with every output layer.
 
-    python -m benchmarks.output_perplexity TEXT... --words 200000 --seconds 120
+    python -m benchmarks output_perplexity TEXT... --words 200000 --seconds 120
 
 A window network learns from the text for so many seconds with each output in turn; its last tokens
 are held out, and cost what the exact probabilities say.
@@ -84,7 +84,3 @@ def main() -> None:
             sparse=options.sparse,
         )
         print(json.dumps({"output": output} | learn(settings, tokeniser, ids, options)), flush=True)
-
-
-if __name__ == "__main__":
-    main()

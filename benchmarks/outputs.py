@@ -1,4 +1,4 @@
-"""Speed of the output layers: ``python -m benchmarks.outputs --words 10000 200000``.
+"""Speed of the output layers: ``python -m benchmarks outputs --words 10000 200000``.
 
 One update is loss, gradient and a step of SGD for the output layer alone, over as many tokens as a
 usual update of a language model has; targets are drawn by Zipf's law, as words of a text are. The
@@ -102,7 +102,3 @@ def main() -> None:
         print(f"{words:,} words, width {options.width}, {options.tokens} tokens an update, {setup}")
         for name, speed in found.items():
             print(f"  {name:22}{speed:12,.0f} tokens/s{speed / found[TORCH]:8.1f}x")
-
-
-if __name__ == "__main__":
-    main()

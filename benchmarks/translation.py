@@ -125,7 +125,3 @@ def main() -> None:
         print(
             f"{title:20}" + "".join(f"{speed:14,.0f}" for speed in row.values()) + f"{ratio:8.1f}"
         )
-
-
-if __name__ == "__main__":
-    main()

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from penstock.counting import NGramModel, Vocabulary, estimate
 from tests.counting.naive import LETTERS, sentences
-
-ROOT = Path(__file__).parents[2]
-
-
-def data(name: str) -> Path:
-    """A file of the real data, or a reason to skip the test."""
-    path = Path(os.environ.get("PENSTOCK_DATA", ROOT.parent / "shared" / "data")) / name
-    if not path.exists():
-        pytest.skip(f"{path} is not there; set PENSTOCK_DATA")
-    return path
 
 
 def text_of(lines: list[list[str]]) -> str:

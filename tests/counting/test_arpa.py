@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from penstock.counting import NGramModel
 from penstock.errors import DataError, PenstockError
-from tests.counting.conftest import data
+from tests.data import data
 
 LN10 = np.log(10)
 SMALL = """\\data\\

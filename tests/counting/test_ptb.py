@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from penstock.counting import Vocabulary, estimate
-from tests.counting.conftest import data
+from tests.data import data
 
 
 @pytest.fixture(scope="module")

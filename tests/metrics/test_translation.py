@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from penstock.errors import ConfigError, DataError
 from penstock.metrics.translation import KINDS, Metric, looks_tokenised
+from tests.data import data
 
-ROOT = Path(__file__).parents[2]
 HYPS = ["The dog bit the man.", "It wasn't surprising.", "The man had just bitten him."]
 REFS = [
     ["The dog bit the man.", "It was not unexpected.", "The man bit him first."],
@@ -180,10 +178,7 @@ def test_mistakes(call, message):
 def test_multi_bleu_is_that_of_the_script(language, expected):
     """Moses' multi-bleu.perl -lc of Multi30k's test set, every seventh word left out."""
     name = f"multi30k/tok/test_2016_flickr.lc.norm.tok.{language}"
-    path = Path(os.environ.get("PENSTOCK_DATA", ROOT.parent / "shared" / "data")) / name
-    if not path.exists():
-        pytest.skip(f"{path} is not there; set PENSTOCK_DATA")
-    refs = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    refs = data(name).read_text(encoding="utf-8").removesuffix("\n").split("\n")
     hyps = [
         " ".join(
             word.upper() if (line + place) % 11 == 0 and word.isascii() else word

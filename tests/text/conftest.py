@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-
-
-def found(name: str, title: str) -> Path:
-    folder = Path(os.environ.get("PENSTOCK_DATA", ROOT.parent / "shared" / "data")) / name
-    if not folder.is_dir():
-        pytest.skip(f"no {title} at {folder}; set PENSTOCK_DATA")
-    return folder
+from tests.data import data
 
 
 @pytest.fixture(scope="session")
 def ptb() -> Path:
-    return found("ptb", "Penn Treebank")
+    return data("ptb")
 
 
 @pytest.fixture(scope="session")
 def multi30k() -> Path:
-    return found("multi30k", "Multi30k")
+    return data("multi30k")
 
 
 @pytest.fixture(scope="session")
 def tatoeba() -> Path:
-    return found("tatoeba", "Tatoeba pairs")
+    return data("tatoeba")
 
 
 @pytest.fixture(scope="session")
 def moses_truth() -> Path:
-    return found("moses-regtest", "Moses regression data") / "tokenizer"
+    return data("moses-regtest") / "tokenizer"
