@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -95,11 +95,13 @@ class Contest:
             outputs.append(one)
             if folder:
                 _save(folder, one)
-        if figure:
-            _draw_lengths(figure, [o for o in outputs if o.name in self.names], words, metric)
-        return compare_translated(
+        table = compare_translated(
             outputs, *self.references, kind=kind, resamples=resamples, trials=10 * resamples
         )
+        if figure:
+            named = [one for one in outputs if one.name in self.names]
+            table["by_length"] = _by_length(figure, named, words, metric)
+        return table
 
     def doubt(self, table: Mapping[str, Any]) -> str:
         """What the figures may suffer from, or an empty text."""
@@ -184,6 +186,8 @@ def print_table(table: dict[str, Any]) -> None:
     for kind, signature in table["signatures"].items():
         print(f"{KINDS[kind].name}|{signature}")
     print(table["chance"])
+    if "by_length" in table:
+        _print_lengths(table["by_length"])
 
 
 def _chance(row: dict[str, Any], is_best: bool) -> str:
@@ -210,16 +214,34 @@ def _save(folder: Path, one: Translated) -> None:
     write_atomic(folder / f"{name}{beam}.txt", "".join(f"{hyp}\n" for hyp in one.hyps).encode())
 
 
-def _draw_lengths(
+def _by_length(
     path: Path, outputs: Sequence[Translated], words: Sequence[int], metric: Metric
-) -> None:
-    """The figure of the systems, with their largest beam, by the length of the source in words."""
+) -> dict[str, Any]:
+    """The systems, with their largest beam, by the length of the source in words, drawn too."""
     from penstock.inspect.lengths import score_by_length
     from penstock.inspect.save import save
     from penstock.metrics import by_length
+    from penstock.metrics.lengths import kept_by_longest
 
     beam = max((one.beam for one in outputs if one.beam), default=None)
-    named = {
-        one.name: by_length(metric, one.hyps, words) for one in outputs if one.beam in (None, beam)
+    shown = {one.name: one.hyps for one in outputs if one.beam in (None, beam)}
+    found = {name: by_length(metric, hyps, words) for name, hyps in shown.items()}
+    save(score_by_length(found, metric.kind.name), path)
+    kept = kept_by_longest(metric, shown, words)
+    return {
+        name: {"ranges": list(map(asdict, ranges)), **asdict(kept[name])}
+        for name, ranges in found.items()
     }
-    save(score_by_length(named, metric.kind.name), path)
+
+
+def _print_lengths(systems: Mapping[str, Any]) -> None:
+    """The score of each range, and what the longest keep of the shortest's."""
+    width = max(map(len, systems))
+    ranges = next(iter(systems.values()))["ranges"]
+    spans = "".join(f"{'{low}-{high}'.format(**one):>9}" for one in ranges)
+    print(f"{'words':{width}}{spans}{'last/first':>12}{'interval':>16}{'p':>8}")
+    for name, one in systems.items():
+        scores = "".join(f"{span['score']:9.2f}" for span in one["ranges"])
+        low, high = one["interval"]
+        kept = f"{one['share']:12.2f}{f'{low:.2f} - {high:.2f}':>16}{_chance(one, True):>8}"
+        print(f"{name:{width}}{scores}{kept}")

@@ -6,15 +6,16 @@ Sutskever et al. 2014 (figure 3; lecture 000, "performance on long sentences") d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from penstock.errors import ShapeError
+from penstock.metrics.bootstrap import quantiles, resample
 from penstock.metrics.translation import Metric
 
-__all__ = ["LengthBin", "by_length", "length_bins"]
+__all__ = ["Kept", "LengthBin", "by_length", "kept_by_longest", "length_bins"]
 
 _ROUND = (1, 2, 3, 5)
 
@@ -64,17 +65,78 @@ def by_length(
         DataError: there are not as many translations as references.
         ShapeError: there are not as many lengths.
     """
-    rows, words = metric.statistics(hyps), np.asarray(lengths)
-    if len(words) != len(rows):
-        raise ShapeError(f"by_length: expected {len(rows):,} lengths, got {len(words):,}.")
     found = []
     for low, high in length_bins(lengths) if bins is None else bins:
-        inside = rows[(words >= low) & (words <= high)]
+        inside = _inside(metric, hyps, lengths, low, high)
         if len(inside):
             interval = metric.interval(inside, resamples=resamples)
             score = metric.value(inside.sum(0))
             found.append(LengthBin(low, high, len(inside), score, interval))
     return found
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the longest sources keep of the score of the shortest.
+
+    Attributes:
+        share: the last range's score divided by the first's.
+        interval: where 95 % of the resampled texts lie.
+        p_value: share of the resampled texts on which it is no less than the largest share; None
+            for that one.
+    """
+
+    share: float
+    interval: tuple[float, float]
+    p_value: float | None
+
+
+def kept_by_longest(
+    metric: Metric,
+    systems: Mapping[str, Sequence[str]],
+    lengths: Sequence[int],
+    *,
+    resamples: int = 1000,
+) -> dict[str, Kept]:
+    """How much of its score on the shortest sources each system keeps on the longest.
+
+    The ranges are the first and the last of :func:`length_bins`; the same lines are drawn for all
+    systems.
+
+    Args:
+        systems: name to a translation of each sentence.
+
+    Raises:
+        DataError, ShapeError: as :func:`by_length`.
+    """
+    ranges, shares, drawn = length_bins(lengths), {}, {}
+    for name, hyps in systems.items():
+        values = []
+        for seed, (low, high) in enumerate((ranges[0], ranges[-1])):
+            rows = _inside(metric, hyps, lengths, low, high)
+            totals = resample(rows, resamples=resamples, seed=seed)
+            values.append(np.array([metric.value(total) for total in (rows.sum(0), *totals)]))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares[name], *drawn[name] = values[1] / values[0]
+    best = max(shares, key=lambda name: shares[name])
+    return {
+        name: Kept(
+            float(share),
+            quantiles(np.array(drawn[name])),
+            None if name == best else float(np.mean(np.array(drawn[name]) >= drawn[best])),
+        )
+        for name, share in shares.items()
+    }
+
+
+def _inside(
+    metric: Metric, hyps: Sequence[str], lengths: Sequence[int], low: int, high: int
+) -> np.ndarray:
+    """The statistics of the sentences whose source has so many words."""
+    rows, words = metric.statistics(hyps), np.asarray(lengths)
+    if len(words) != len(rows):
+        raise ShapeError(f"by_length: expected {len(rows):,} lengths, got {len(words):,}.")
+    return rows[(words >= low) & (words <= high)]
 
 
 def length_bins(

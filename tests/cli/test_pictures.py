@@ -148,7 +148,10 @@ def test_files_of_translations(compare, made, tmp_path):
     answer = compare("worse", "ref", "worse", "--by-length", figure, "--save", tmp_path / "out")
     assert answer.status == 0
     assert answer.err == ""
-    head, *rows, bleu, chrf, ter, chance = answer.out.splitlines()
+    head, *rows, bleu, chrf, ter, chance, lengths, worse, ref = answer.out.splitlines()
+    assert lengths.split()[0] == "words"
+    assert worse.split()[0] == "worse"
+    assert ref.split()[-5:-1] == ["1.00", "1.00", "-", "1.00"]
     assert head.split()[:5] == ["system", "beam", "BLEU", "interval", "p"]
     expected = Metric("bleu", TARGETS).score(["a dog"] * 12).value
     assert [row.split()[:3] for row in rows] == [

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import DataError, ShapeError
-from penstock.metrics.lengths import by_length, length_bins
+from penstock.metrics.lengths import Kept, by_length, kept_by_longest, length_bins
 from penstock.metrics.translation import Metric
 
 REFS = ["a b c d e"] * 30 + ["f g h i j k l m n o"] * 40 + ["p q r s t u v w x y z"] * 30
@@ -60,3 +60,15 @@ def test_mistakes():
         by_length(Metric("bleu", REFS), REFS, [1, 2])
     with pytest.raises(DataError, match="expected 100 translations"):
         by_length(Metric("bleu", REFS), REFS[:3], LENGTHS)
+
+
+def test_what_the_longest_keep_of_the_score_of_the_shortest():
+    refs = ["the cat sat on the mat"] * 30 + ["a dog ran over the hill and far away"] * 30
+    worse = refs[:30] + ["a dog ran over the house and far away"] * 30
+    metric = Metric("bleu", refs)
+    found = kept_by_longest(metric, {"same": refs, "worse": worse}, [6] * 30 + [9] * 30)
+    assert found["same"] == Kept(1.0, (1.0, 1.0), None)
+    share = metric.value(metric.statistics(worse)[30:].sum(0)) / 100
+    assert found["worse"].share == pytest.approx(share)
+    assert found["worse"].interval == pytest.approx((share, share))
+    assert found["worse"].p_value == 0.0
