@@ -99,7 +99,9 @@ def compare(
         what = "--src FILE and --ref FILE" if is_translator(models[0]) else "--test FILE"
         raise ConfigError(f"compare: expected {what}, the text to compare on.")
     refuse(context, OF_TRANSLATORS, "language models are compared on --test")
-    _language_models([Path(name) for name in names], test, sentences, resamples, watch, as_json)
+    _language_models(
+        [Path(name) for name in names], test, sentences, resamples, threads, watch, as_json
+    )
 
 
 def _language_models(
@@ -107,12 +109,13 @@ def _language_models(
     test: Sequence[Path],
     sentences: bool,
     resamples: int,
+    threads: int,
     watch: Watch,
     as_json: bool,
 ) -> None:
     from penstock.metrics import comparison
 
-    candidates = [_candidate(path, test, sentences, watch) for path in models]
+    candidates = [_candidate(path, test, sentences, watch, threads) for path in models]
     table = comparison.compare(candidates, resamples=resamples)
     if as_json:
         print_json(table)
@@ -130,12 +133,14 @@ def _language_models(
         )
 
 
-def _candidate(path: Path, files: Sequence[Path], alone: bool, watch: Watch) -> Candidate:
+def _candidate(
+    path: Path, files: Sequence[Path], alone: bool, watch: Watch, threads: int = 0
+) -> Candidate:
     """Score a text with one model."""
     from penstock.metrics.comparison import Candidate
     from penstock.scoring.losses import Adaption, cost
 
-    model, adaption = open_model(path), Adaption(alone=alone)
+    model, adaption = open_model(path, threads=threads), Adaption(alone=alone)
     with tokenised(files, model.tokeniser, watch) as corpus:
         with watch(f"scoring with {path}") as told:
             began = time.perf_counter()

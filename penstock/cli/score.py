@@ -66,7 +66,7 @@ def score(
         raise ConfigError(
             f"score: expected one language model, got {len(models)}. To mix them, use evaluate."
         )
-    lines, opened = StdinLines(strict=True), open_model(models[0])
+    lines, opened = StdinLines(strict=True), open_model(models[0], threads=threads)
     tokeniser, names = opened.tokeniser, opened.tokeniser.tokens
     for batch in _batches(tokeniser, lines):
         rows = [ids for _, ids in batch]

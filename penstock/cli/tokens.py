@@ -44,7 +44,7 @@ def taken_over(path: Path, given: dict[str, Any]) -> Tokeniser:
     if (path / f"{TARGET}.json").is_file():
         tokeniser: Tokeniser = Prepared(SentenceTokeniser.load(path, TARGET))
     elif is_ngram(path) and path.suffix != ".json":
-        tokeniser = open_counted(path, lambda done, total: None).tokeniser
+        tokeniser = open_counted(path).tokeniser
     else:
         tokeniser = Tokeniser.load(path)
     given |= {"tokens": tokeniser.kind, "vocab_size": tokeniser.vocab_size}

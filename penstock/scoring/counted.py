@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penstock.errors import DataError
-from penstock.progress import Progress
+from penstock.progress import Progress, silent
 
 if TYPE_CHECKING:
     from penstock.counting import NGramModel, Vocabulary
@@ -35,12 +35,14 @@ class Counted:
 
     Attributes:
         places: (V,), the model's id of each of the tokeniser's tokens.
+        threads: that share the scoring of a text.
     """
 
     path: Path
     model: NGramModel
     tokeniser: Tokeniser = field(repr=False)
     places: Array = field(repr=False)
+    threads: int = 1
 
     def symbols(self) -> Selectable:
         """It, for search."""
@@ -50,7 +52,7 @@ class Counted:
 
     def scores(self, ids: Array) -> tuple[Array, Array]:
         """log p of every token of a text, lines apart, and the order found: (T,) -> (T,), (T,)."""
-        log10_p, orders = self.model.scores(self.places[ids])
+        log10_p, orders = self.model.scores(self.places[ids], threads=self.threads)
         return log10_p.astype(np.float64) * LN10, orders
 
     def log_probs(self, ids: Array, adaption: Adaption, progress: Progress) -> Array:
@@ -92,8 +94,12 @@ class Counted:
         return worst
 
 
-def open_counted(path: Path, progress: Progress) -> Counted:
+def open_counted(path: Path, progress: Progress = silent, *, threads: int = 1) -> Counted:
     """The n-gram model in a file, with the tokeniser beside it if there is one.
+
+    Args:
+        progress: told of the reading.
+        threads: that share the scoring of a text.
 
     Raises:
         DataError: a file is missing, damaged or something else.
@@ -104,7 +110,7 @@ def open_counted(path: Path, progress: Progress) -> Counted:
     model, beside = load(path, progress=progress), tokeniser_file(path)
     if not beside.is_file():
         tokeniser = words_tokeniser(model.vocabulary, path)
-        return Counted(path, model, tokeniser, np.arange(tokeniser.vocab_size))
+        return Counted(path, model, tokeniser, np.arange(tokeniser.vocab_size), threads)
     tokeniser = Tokeniser.load(beside)
     words, ids = spelt(tokeniser), model.vocabulary.ids
     if lacking := [word for word in words if word not in ids]:
@@ -112,7 +118,7 @@ def open_counted(path: Path, progress: Progress) -> Counted:
             f"{beside}: expected the tokens of {path.name}, which has no {lacking[0]!r}. "
             "Put back the file that was made with this model."
         )
-    return Counted(path, model, tokeniser, np.array([ids[word] for word in words]))
+    return Counted(path, model, tokeniser, np.array([ids[word] for word in words]), threads)
 
 
 def tokeniser_file(path: Path) -> Path:

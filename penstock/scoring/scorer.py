@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,8 +21,15 @@ def is_ngram(path: Path) -> bool:
     return path.is_file() or (path.name.endswith(SUFFIXES) and not path.is_dir())
 
 
-def open_model(path: Path, progress: Progress = silent, *, form: str = "") -> Network | Counted:
-    """The model in a folder or a file; a network's matrices in fewer bits if a form is given.
+def open_model(
+    path: Path, progress: Progress = silent, *, form: str = "", threads: int = 0
+) -> Network | Counted:
+    """The model in a folder or a file.
+
+    Args:
+        progress: told of the reading.
+        form: hold a network's matrices in fewer bits.
+        threads: that share the scoring of a text with n-grams (0: one for each processor).
 
     Raises:
         DataError: it is missing, damaged or something else.
@@ -30,7 +38,7 @@ def open_model(path: Path, progress: Progress = silent, *, form: str = "") -> Ne
     if is_ngram(path):
         if form:
             raise ConfigError(f"{path}: expected a network for --quantise {form}, got n-grams.")
-        return open_counted(path, progress)
+        return open_counted(path, progress, threads=threads or os.cpu_count() or 1)
     from penstock.models.language import LanguageModel
 
     found = Network.open(path)
