@@ -15,6 +15,7 @@ from typer.exceptions import Abort, TyperException
 from penstock.cli import (
     cells,
     compare,
+    convert,
     evaluate,
     generate,
     inspect,
@@ -61,6 +62,7 @@ app.command("generate")(generate.generate)
 app.command("score")(score.score)
 app.command("translate")(translate.translate)
 app.command("compare")(compare.compare)
+app.command("convert")(convert.convert)
 app.add_typer(inspect.app, name="inspect")
 app.command("quickstart")(quickstart.quickstart)
 

@@ -109,7 +109,7 @@ def _header(path: Path, beginning: bytes) -> tuple[dict[str, Any], int]:
         version = line.removeprefix(MAGIC)[:20].decode("ascii", "replace")
         raise DataError(
             f"{path}: expected version {VERSION} of the format, got {version!r}. "
-            "Another version of Penstock wrote it; make it again from the ARPA file."
+            "Another version of Penstock wrote it; make it again by penstock convert from the ARPA."
         )
     if len(rest) < _LENGTHS.size:
         raise _damaged(path, "the header is cut short")

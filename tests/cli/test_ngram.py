@@ -76,6 +76,23 @@ def test_scores_that_are_no_probabilities_are_told_in_comparisons(program, ngram
     assert "s.ngram: These are no probabilities" in answer.err
 
 
+@pytest.mark.parametrize("options", [(), ("--tokens", "character")])
+def test_a_file_is_converted_with_its_tokeniser(program, ngram, texts, tmp_path, options):
+    first, second, third = ngram(*options), tmp_path / "m.ngram", tmp_path / "again.arpa.gz"
+    for old, new in ((first, second), (second, third)):
+        assert program("convert", old, new, "-q").out == f"model in {new}\n"
+    costs = [program("evaluate", file, "--test", texts / "test.txt").out for file in (first, third)]
+    assert costs[0] == costs[1]
+
+
+def test_what_cannot_be_converted(program, ngram, tmp_path):
+    path = ngram()
+    assert "ends in .arpa, .arpa.gz or .ngram" in one_line(program("convert", path, tmp_path / "x"))
+    assert "expected another file" in one_line(program("convert", path, path))
+    missing = program("convert", tmp_path / "no.arpa", tmp_path / "x.arpa")
+    assert "no.arpa: no such file" in one_line(missing)
+
+
 def test_options_of_translators(program, ngram, texts):
     answer = program("compare", ngram(), "--test", texts / "test.txt", "--beams", "5")
     assert "expected no --beams: language models are compared on --test" in one_line(answer)
