@@ -59,7 +59,7 @@ def quickstart(
     from penstock.inspect.report import gather, write_report
     from penstock.text import write_prose
     from penstock.training.language import LanguageSettings
-    from penstock.training.progress import progress
+    from penstock.training.listener import listener
     from penstock.training.recipe import settings_from
     from penstock.training.run import Texts, train_language
 
@@ -79,7 +79,7 @@ def quickstart(
         settings = settings_from(
             LanguageSettings, SETTINGS, {"cell": name, "epochs": epochs or EPOCHS}
         )
-        shown, watch = progress(quiet=quiet), partial(bar, quiet=quiet)
+        shown, watch = listener(quiet=quiet), partial(bar, quiet=quiet)
         runs.append(train_language(texts, settings, out / name, shown, watch))
     best = min(runs, key=lambda run: run.results["test"].perplexity)
     rows = [_untrained(best), *(_row(run) for run in runs)]

@@ -48,8 +48,8 @@ def quickstart_translate(
     from penstock.cli.bar import bar
     from penstock.text import PairFiles
     from penstock.text.locale import write_locale
+    from penstock.training.listener import listener
     from penstock.training.pair_texts import PairTexts
-    from penstock.training.progress import progress
     from penstock.training.recipe import settings_from
     from penstock.training.translate_run import train_translator
     from penstock.training.translation_settings import TranslationSettings
@@ -65,7 +65,7 @@ def quickstart_translate(
     if not quiet:
         both = " to ".join(names)
         print(f"training a translator of dates and quantities, {both}", file=sys.stderr)
-    folder, shown = out / f"translate-{'-'.join(names)}", progress(quiet=quiet)
+    folder, shown = out / f"translate-{'-'.join(names)}", listener(quiet=quiet)
     run = train_translator(texts, settings, folder, shown, partial(bar, quiet=quiet))
     samples, picture = _samples(run, texts), _picture(run, texts, out)
     if as_json:

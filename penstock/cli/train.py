@@ -61,7 +61,7 @@ def language_model(
     """Train a language model on text; the same command goes on after a stop."""
     from penstock.cli.bar import bar
     from penstock.inspect.report import gather, write_report
-    from penstock.training.progress import progress
+    from penstock.training.listener import listener
     from penstock.training.recipe import find_data, load_recipe, settings_from
     from penstock.training.run import Texts, train_language
 
@@ -79,7 +79,7 @@ def language_model(
     folder = folder_for("lm", out, recipe)
     watch = partial(bar, quiet=quiet)
     run = train_language(
-        Texts(**named), settings, folder, progress(quiet=quiet), watch, tokeniser=tokens
+        Texts(**named), settings, folder, listener(quiet=quiet), watch, tokeniser=tokens
     )
     report = write_report(folder, gather(run))
     if as_json:

@@ -50,8 +50,8 @@ def translate(
 ) -> None:
     """Train a translator on pairs of sentences; the same command goes on after a stop."""
     from penstock.cli.bar import bar
+    from penstock.training.listener import listener
     from penstock.training.pair_texts import PairTexts
-    from penstock.training.progress import progress
     from penstock.training.recipe import load_recipe, settings_from
     from penstock.training.translate_run import train_translator
 
@@ -67,7 +67,7 @@ def translate(
     folder = folder_for("translate", out, recipe)
     texts = PairTexts(pairs["train"], pairs["valid"], pairs.get("test"), links or ())
     watch = partial(bar, quiet=quiet)
-    run = train_translator(texts, settings, folder, progress(quiet=quiet), watch)
+    run = train_translator(texts, settings, folder, listener(quiet=quiet), watch)
     if as_json:
         results = {part: found.as_dict() for part, found in run.results.items()}
         print_json({"folder": str(folder), "results": results})

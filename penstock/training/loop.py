@@ -21,8 +21,8 @@ from penstock.training.averaged import evaluation
 from penstock.training.best import BestWeights
 from penstock.training.clip import NamedGradients, named_gradients
 from penstock.training.interrupt import interruptible
+from penstock.training.listener import Listener
 from penstock.training.log import MetricsLog, NoLog
-from penstock.training.progress import Progress
 from penstock.training.settings import TrainingSettings
 from penstock.training.state import Summary, TrainingState
 from penstock.training.task import Task
@@ -38,7 +38,7 @@ def fit(
     folder: Path,
     *,
     gradients: NamedGradients | None = None,
-    progress: Progress | None = None,
+    listener: Listener | None = None,
 ) -> Summary:
     """Train ``model`` on ``task`` and leave it with its best weights.
 
@@ -50,7 +50,7 @@ def fit(
             continued.
         gradients: gives the gradients by name, to clip and log each on its own (default: those of
             the module's parameters).
-        progress: what a person sees (default: nothing).
+        listener: what a person sees (default: nothing).
 
     Raises:
         Diverged: when loss, gradient or validation loss is not finite; the last checkpoint is good.
@@ -60,7 +60,7 @@ def fit(
         folder.mkdir(parents=True, exist_ok=True)
     state = TrainingState(task, model, settings)
     speaks = distributed.rank() == 0
-    with progress if progress and speaks else Progress() as shown:
+    with listener if listener and speaks else Listener() as shown:
         saved = checkpoint.load_latest(folder, shown.message)
         changed = state.restore(saved, folder) if saved else []
         lengths = saved["log"] if saved else None
@@ -85,17 +85,17 @@ class _Loop:
         folder: Path,
         log: MetricsLog | NoLog,
         gradients: NamedGradients,
-        progress: Progress,
+        listener: Listener,
     ) -> None:
         self.state, self.folder, self.log = state, folder, log
-        self.gradients, self.progress = gradients, progress
+        self.gradients, self.listener = gradients, listener
         self.task, self.model, self.settings = state.task, state.model, state.settings
         self.best = BestWeights(folder, state.settings.average)
         self.clock = time.perf_counter()
 
     def run(self) -> Summary:
         state = self.state
-        self.progress.start(self.settings.epochs, self.task.updates_per_epoch, state.at.updates)
+        self.listener.start(self.settings.epochs, self.task.updates_per_epoch, state.at.updates)
         reason = state.finished()
         with interruptible() as interrupted:
             while not reason:
@@ -103,7 +103,7 @@ class _Loop:
                 stopped = distributed.any_of(interrupted())
                 reason = state.finished() or ("interrupted" if stopped else "")
         if reason == "interrupted":
-            self.progress.message(
+            self.listener.message(
                 f"interrupted; saved in {self.folder}, the same command goes on from here"
             )
         if state.at.best_epoch:
@@ -148,7 +148,7 @@ class _Loop:
             self.record("update", rate, figures)
         mean = at.nats / at.tokens
         shown = {"loss": mean, **self.task.figures(mean)}
-        self.progress.update(at.epoch + 1, shown, done.tokens)
+        self.listener.update(at.epoch + 1, shown, done.tokens)
 
     def end_epoch(self) -> None:
         """Validate, keep the weights if they are the best, write the record and a checkpoint."""
@@ -168,7 +168,7 @@ class _Loop:
         self.record("epoch", self.state.optimiser.param_groups[0]["lr"], figures)
         self.state.end_epoch(loss, figure)
         self.save()
-        self.progress.epoch(at.epoch, figures)
+        self.listener.epoch(at.epoch, figures)
 
     @property
     def speaks(self) -> bool:

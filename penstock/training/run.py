@@ -28,9 +28,9 @@ from penstock.training.language import (
     model_type,
     token_counts,
 )
+from penstock.training.listener import Listener
 from penstock.training.loop import fit
 from penstock.training.memory import check_sizes
-from penstock.training.progress import Progress
 from penstock.training.randomness import seed_everything
 from penstock.training.state import Summary
 
@@ -84,7 +84,7 @@ def train_language(
     texts: Texts,
     settings: LanguageSettings,
     folder: Path,
-    progress: Progress | None = None,
+    listener: Listener | None = None,
     watch: Watch | None = None,
     *,
     tokeniser: Tokeniser | None = None,
@@ -92,7 +92,7 @@ def train_language(
     """Train a language model and leave it in ``folder``; a run found there is continued.
 
     Args:
-        progress: hears of the training.
+        listener: hears of the training.
         watch: hears of the long work before and after it.
         tokeniser: another model's, to be taken over; by default one is learnt from the text.
 
@@ -102,7 +102,7 @@ def train_language(
         KeyboardInterrupt: training was interrupted; a checkpoint and the weights are written.
     """
     check_alone("train lm")
-    shown, watch = progress or Progress(), watch or unwatched
+    shown, watch = listener or Listener(), watch or unwatched
     origin = texts.origin()
     _check_sizes(settings, settings.vocab_size or max(2, settings.classes))
     folders.claim(folder, model_type(settings), settings, origin)
@@ -116,7 +116,7 @@ def train_language(
     task = build_task(model, settings, tokeniser, corpora["train"], corpora["valid"])
     folders.describe(folder, model, settings, origin)
     summary = fit(
-        task, model, settings, folder, gradients=equation_gradients(model), progress=shown
+        task, model, settings, folder, gradients=equation_gradients(model), listener=shown
     )
     store.save_weights(folder, model)
     if summary.stopped == "interrupted":

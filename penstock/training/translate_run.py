@@ -21,10 +21,10 @@ from penstock.training import folder as folders
 from penstock.training.card import write_results
 from penstock.training.gradients import equation_gradients
 from penstock.training.links import read_links
+from penstock.training.listener import Listener
 from penstock.training.loop import fit
 from penstock.training.memory import check_sizes
 from penstock.training.pair_texts import PairTexts
-from penstock.training.progress import Progress
 from penstock.training.randomness import seed_everything
 from penstock.training.state import Summary
 from penstock.training.translation import build_model
@@ -61,13 +61,13 @@ def train_translator(
     texts: PairTexts,
     settings: TranslationSettings,
     folder: Path,
-    progress: Progress | None = None,
+    listener: Listener | None = None,
     watch: Watch | None = None,
 ) -> TranslatorRun:
     """Train a translator and leave it in ``folder``; a run found there is continued.
 
     Args:
-        progress: hears of the training.
+        listener: hears of the training.
         watch: hears of the long work before and after it.
 
     Raises:
@@ -80,7 +80,7 @@ def train_translator(
             "train translate: expected --links FILE, word alignments, and --guided X, their weight "
             "in the loss, or neither."
         )
-    shown, watch = progress or Progress(), watch or unwatched
+    shown, watch = listener or Listener(), watch or unwatched
     with distributed.joined():
         with distributed.first_one_first():
             texts_known = texts.origin()
@@ -117,7 +117,7 @@ def _trained(
     tokenisers: Tokenisers,
     corpora: Mapping[str, PairCorpus],
     folder: Path,
-    shown: Progress,
+    shown: Listener,
 ) -> tuple[System, Summary]:
     """Train from the first weights, or go on."""
     source, target = tokenisers
@@ -137,7 +137,7 @@ def _trained(
         prints = {side: t.fingerprint for side, t in zip(SIDES, tokenisers, strict=True)}
         folders.describe(folder, model, settings, texts.origin(), tokenisers=prints)
     gradients = equation_gradients(model)
-    summary = fit(task, model, settings, folder, gradients=gradients, progress=shown)
+    summary = fit(task, model, settings, folder, gradients=gradients, listener=shown)
     if distributed.rank() == 0:
         store.save_weights(folder, model)
     model.eval()

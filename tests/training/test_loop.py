@@ -16,9 +16,9 @@ from penstock.errors import DataError
 from penstock.storage import load
 from penstock.training import Diverged, Task, TrainingSettings, fit
 from penstock.training import checkpoint as files
+from penstock.training.listener import Listener
 from penstock.training.log import METRICS, TIMING, read
 from penstock.training.optimise import OPTIMISERS
-from penstock.training.progress import Progress
 from tests.training.toy import SETTINGS, ToyModel, ToyTask, train
 
 
@@ -212,7 +212,7 @@ def test_other_data_and_other_models_are_refused(tmp_path):
         fit(Scripted(wide), wide, TrainingSettings(epochs=2), tmp_path)
 
 
-class Teller(Progress):
+class Teller(Listener):
     """Keeps messages; sends Ctrl-C at one update."""
 
     def __init__(self, at=None):
@@ -232,12 +232,12 @@ def test_an_interrupt_saves_and_the_run_goes_on_to_the_same_bits(at, tmp_path):
     before = signal.getsignal(signal.SIGINT)
     train(tmp_path / "whole")
     shown = Teller(at)
-    _, summary = train(tmp_path / "cut", progress=shown)
+    _, summary = train(tmp_path / "cut", listener=shown)
     assert (summary.stopped, summary.updates) == ("interrupted", at)
     assert "interrupted; saved in" in shown.told[-1]
     assert signal.getsignal(signal.SIGINT) is before
     again = Teller()
-    train(tmp_path / "cut", progress=again)
+    train(tmp_path / "cut", listener=again)
     assert again.told[0].startswith("going on from epoch")
     for name in (METRICS, files.BEST):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
@@ -253,11 +253,11 @@ def test_training_in_another_thread_leaves_signals_alone(tmp_path):
 
 def test_a_damaged_checkpoint_is_told_and_the_run_ends_alike(tmp_path):
     train(tmp_path / "whole")
-    train(tmp_path / "cut", progress=Teller(30))
+    train(tmp_path / "cut", listener=Teller(30))
     newest = tmp_path / "cut" / files.NEWEST
     newest.write_bytes(newest.read_bytes()[:-9])
     shown = Teller()
-    train(tmp_path / "cut", progress=shown)
+    train(tmp_path / "cut", listener=shown)
     assert "Going on from the checkpoint before it" in shown.told[0]
     for name in (METRICS, files.BEST):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

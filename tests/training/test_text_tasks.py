@@ -10,7 +10,7 @@ import torch
 from penstock.text import Corpus, Tokeniser
 from penstock.training import fit, seed_everything
 from penstock.training.language import LanguageSettings, build_model, build_task
-from penstock.training.progress import Progress
+from penstock.training.listener import Listener
 from penstock.training.text_tasks import SentenceTask, StreamTask
 
 LINES = [" ".join("abcde"[(i * j) % 5] for j in range(2 + i % 4)) for i in range(40)]
@@ -64,7 +64,7 @@ class Killed(BaseException):
     """The process ends."""
 
 
-class Killer(Progress):
+class Killer(Listener):
     """Ends the process after so many updates."""
 
     def __init__(self, updates):
@@ -85,7 +85,7 @@ def test_everything_drawn_is_drawn_again_after_a_stop(tmp_path):
     for number in (3, 3, 4, 100):
         task, stopped, _, settings = task_with(**options)
         with suppress(Killed):
-            fit(task, stopped, settings, tmp_path / "cut", progress=Killer(number))
+            fit(task, stopped, settings, tmp_path / "cut", listener=Killer(number))
     for name, weight in model.state_dict().items():
         assert torch.equal(stopped.state_dict()[name], weight)
     whole, cut = (tmp_path / part / "metrics.jsonl" for part in ("whole", "cut"))

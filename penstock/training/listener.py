@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-__all__ = ["LiveProgress", "PlainProgress", "Progress", "progress"]
+__all__ = ["Listener", "LiveListener", "PlainListener", "listener"]
 
 
-class Progress:
+class Listener:
     """Hears what the training loop does; this one stays silent.  Used as a context manager."""
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Listener:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -37,7 +37,7 @@ class Progress:
         """Something the user should know."""
 
 
-class _Timed(Progress):
+class _Timed(Listener):
     """Knows how fast the training is."""
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class _Timed(Progress):
         return time.perf_counter() - self._began
 
 
-class PlainProgress(_Timed):
+class PlainListener(_Timed):
     """One line an epoch and one a message, for a log file."""
 
     def epoch(self, epoch: int, figures: Mapping[str, float]) -> None:
@@ -78,7 +78,7 @@ class PlainProgress(_Timed):
         print(text, file=sys.stderr, flush=True)
 
 
-class LiveProgress(_Timed):
+class LiveListener(_Timed):
     """A bar over the whole run with the epoch's figures, tokens per second and the time left."""
 
     def __init__(self, console: Console | None = None) -> None:
@@ -94,7 +94,7 @@ class LiveProgress(_Timed):
         )
         self._task = self._bar.add_task("training", total=None, figures="")
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Listener:
         self._bar.start()
         return self
 
@@ -130,8 +130,8 @@ def show(figures: Mapping[str, Any]) -> str:
     return "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
 
 
-def progress(*, quiet: bool = False) -> Progress:
-    """The progress that suits where stderr goes: a bar on a terminal, otherwise plain lines."""
+def listener(*, quiet: bool = False) -> Listener:
+    """The listener that suits where stderr goes: a bar on a terminal, otherwise plain lines."""
     if quiet:
-        return Progress()
-    return LiveProgress() if sys.stderr.isatty() else PlainProgress()
+        return Listener()
+    return LiveListener() if sys.stderr.isatty() else PlainListener()

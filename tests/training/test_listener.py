@@ -1,4 +1,4 @@
-"""Progress: silent, plain or live, as stderr and the user want it."""
+"""Listener: silent, plain or live, as stderr and the user want it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 
 from rich.console import Console
 
-from penstock.training import progress as module
-from penstock.training.progress import LiveProgress, PlainProgress, Progress, progress
+from penstock.training import listener as module
+from penstock.training.listener import Listener, LiveListener, PlainListener, listener
 
 
 def drive(shown):
@@ -20,12 +20,12 @@ def drive(shown):
 
 
 def test_silent(capsys):
-    drive(Progress())
+    drive(Listener())
     assert capsys.readouterr() == ("", "")
 
 
 def test_plain_is_one_line_an_epoch_on_stderr(capsys):
-    drive(PlainProgress())
+    drive(PlainListener())
     out, err = capsys.readouterr()
     assert out == ""
     first, message = err.splitlines()
@@ -36,15 +36,15 @@ def test_plain_is_one_line_an_epoch_on_stderr(capsys):
 
 def test_live_shows_figures_speed_and_lines():
     stream = io.StringIO()
-    drive(LiveProgress(Console(file=stream, force_terminal=True, width=120)))
+    drive(LiveListener(Console(file=stream, force_terminal=True, width=120)))
     text = stream.getvalue()
     for part in ("epoch 1/2", "perplexity 7.389", "tokens/s", "valid_loss 1.5", "saved in [bold]"):
         assert part in text
 
 
 def test_the_choice(monkeypatch):
-    assert type(progress(quiet=True)) is Progress
+    assert type(listener(quiet=True)) is Listener
     monkeypatch.setattr(module.sys.stderr, "isatty", lambda: False, raising=False)
-    assert type(progress()) is PlainProgress
+    assert type(listener()) is PlainListener
     monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
-    assert type(progress()) is LiveProgress
+    assert type(listener()) is LiveListener
