@@ -119,8 +119,8 @@ def _counted(opened: Counted, rows: list[list[int]]) -> tuple[list[list[float]],
     """The log-probability of every token of every row under n-grams, and the order found."""
     log_ps, orders = opened.scores(np.array([symbol for row in rows for symbol in row]))
     stops = np.cumsum([len(row) for row in rows])[:-1]
-    split = ([part.tolist() for part in np.split(all_rows, stops)] for all_rows in (log_ps, orders))
-    return next(split), next(split)
+    of_rows = [[part.tolist() for part in np.split(values, stops)] for values in (log_ps, orders)]
+    return of_rows[0], of_rows[1]
 
 
 def _scores(model: LanguageModel, tokeniser: Tokeniser, rows: list[list[int]]) -> list[list[float]]:

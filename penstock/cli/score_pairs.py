@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from penstock.search import Entry, Hypothesis
     from penstock.translation.finder import Finder
     from penstock.translation.pool import Pool
-    from penstock.translation.system import System
 
 __all__ = ["Show", "from_lines", "score_nbest", "score_pairs"]
 
@@ -29,11 +28,8 @@ Show = Callable[[str, list[tuple[str, float]], float], None]
 
 def score_pairs(paths: Sequence[Path], pairs: Iterable[Pair], show: Show) -> None:
     """Log-probabilities of translations under one translator, or several as one."""
-    from penstock.translation.system import load_translator
-
-    systems = list(map(load_translator, paths))
-    finder, target = _finder(systems), systems[0].target
-    names = target.tokeniser.tokens
+    finder = _finder(paths)
+    target, names = finder.target, finder.target.tokeniser.tokens
     for batch in _batches(pairs):
         forced = finder.force([source for _, source, _ in batch], [[pair[2]] for pair in batch])
         for (line, *_), (one,) in zip(batch, forced, strict=True):
@@ -52,9 +48,8 @@ def score_nbest(paths: Sequence[Path], source: Path, nbest: Path, weight: float)
     """
     from penstock.search import by_sentence, read_nbest, with_feature
     from penstock.text import read_lines
-    from penstock.translation.system import load_translator
 
-    finder = _finder(list(map(load_translator, paths)))
+    finder = _finder(paths)
     sources = list(read_lines(source))
     lists = by_sentence(read_nbest(nbest), len(sources))
     for first in range(0, len(sources), ROWS):
@@ -77,12 +72,14 @@ def from_lines(lines: Iterable[str]) -> Iterator[Pair]:
         yield line, source, target
 
 
-def _finder(systems: Sequence[System]) -> Finder | Pool:
+def _finder(paths: Sequence[Path]) -> Finder | Pool:
+    """The translators of some folders, which judge by log p alone."""
     from penstock.search import Beam
     from penstock.translation.finder import Finder
     from penstock.translation.pool import pooled
+    from penstock.translation.system import load_translator
 
-    return pooled(Finder(systems, Beam(normalise="none")))
+    return pooled(Finder(list(map(load_translator, paths)), Beam(normalise="none")))
 
 
 def _batches(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:

@@ -43,8 +43,8 @@ def evaluate_translators(
     as_json: bool,
 ) -> None:
     """BLEU, chrF, TER and perplexity of one translator, or of several as one."""
-    from penstock.metrics import Metric
     from penstock.metrics.bootstrap import check_resamples
+    from penstock.metrics.translation import KINDS
     from penstock.translation.scores import evaluate_pairs
     from penstock.translation.system import load_translator
 
@@ -52,16 +52,15 @@ def evaluate_translators(
         raise ConfigError("evaluate: expected --src FILE and --tgt FILE for a translator.")
     systems = [load_translator(path) for path in paths]
     kind = bleu or str(systems[0].settings.get("bleu", "bleu"))
-    asked = list(pairs)
     # What is wrong is told before the long work.
-    if not Metric(kind, [target for _, target in asked]).kind.is_bleu:
+    if not KINDS[kind].is_bleu:
         raise ConfigError(f"evaluate: expected a kind of BLEU with --bleu, got {kind}.")
     if resamples:
         check_resamples(resamples)
     with watch("translating") as told:
         found = evaluate_pairs(
             systems,
-            asked,
+            list(pairs),
             search.options(trained_beam(systems[0])),
             risk=search.risk(),
             bleu=kind,

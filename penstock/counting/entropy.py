@@ -5,16 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from penstock.counting.levels import Level
-from penstock.counting.model import NGramModel
+from penstock.counting.model import IMPROPER, LN10, NGramModel
 from penstock.counting.rows import backed_off, words_of
 from penstock.counting.vocabulary import Array
 from penstock.errors import ConfigError
 
 __all__ = ["entropy_pruned"]
-
-LN10 = np.log(10)
-IMPROPER = 1e-2
-"""How far from 1 a sum of probabilities may be."""
 
 
 def entropy_pruned(model: NGramModel, threshold: float) -> NGramModel:

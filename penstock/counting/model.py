@@ -19,6 +19,8 @@ from penstock.errors import ConfigError, DataError, ShapeError
 __all__ = ["NGramModel", "TokenScore"]
 
 LN10 = float(np.log(10))
+IMPROPER = 1e-2
+"""How far from 1 probabilities may sum: files with few digits are off by less."""
 
 
 class TokenScore(NamedTuple):

@@ -146,9 +146,7 @@ def run(
     first = [sequence.state[field] for field in fields]
     if not sequence.xs.shape[0] or not sequence.xs.shape[1]:
         width = sequence.sizes[plan.program.output_shape[0]]
-        nothing = sequence.xs.new_zeros(*sequence.xs.shape[:2], width)
-        nothing = nothing + 0 * (sequence.xs.sum() + weights.flat.sum())  # for the gradient
-        return nothing, sequence.state, {}
+        return sequence.nothing(width, weights), sequence.state, {}
     lengths = None if sequence.mask is None else sequence.mask.sum(0)
     xs = _turned(sequence.xs, lengths) if sequence.reverse else sequence.xs
     ys, last = _call(form, _in_order(form, weights), xs, first, lengths)

@@ -88,6 +88,11 @@ class Sequence:
         """The values of all steps, collected as they were taken."""
         return torch.stack(values[::-1] if self.reverse else values)
 
+    def nothing(self, size: int, weights: Weights) -> Tensor:
+        """A value (T, B, size) where T or B is 0, which has a gradient of 0 to ask for."""
+        empty = self.xs.new_zeros(*self.xs.shape[:2], size)
+        return empty + 0 * (self.xs.sum() + weights.flat.sum())
+
 
 class Memory:
     """What is remembered from step to step, of states or of the input."""

@@ -10,8 +10,9 @@ import torch
 from penstock.errors import ConfigError
 from penstock.inspect.attention import Attention
 from penstock.inspect.beam_tree import BeamTree
-from penstock.search import Beam, Ensemble, Hypothesis, Tree, beam_search
+from penstock.search import Beam, Hypothesis, Tree, beam_search
 from penstock.text import SentenceTokeniser, pad
+from penstock.translation.finder import Finder
 from penstock.translation.pool import check_tokens
 from penstock.translation.system import System
 from penstock.translation.translating import translate
@@ -66,13 +67,10 @@ def search_trees(
         rows = [system.encode([line]) for system in systems]
         if min(len(row[0]) for row in rows) < 2:
             continue
-        given = [
-            system.model.given(*pad(row, system.source.eos_id))
-            for system, row in zip(systems, rows, strict=True)
-        ]
+        model, _ = Finder(systems, options).model(rows)
         tree = Tree(target.eos_id)
         (found,) = beam_search(
-            given[0] if len(given) == 1 else Ensemble(given),
+            model,
             1,
             options,
             start_id=target.bos_id,

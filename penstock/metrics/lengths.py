@@ -66,8 +66,8 @@ def by_length(
         ShapeError: there are not as many lengths.
     """
     found = []
-    for low, high in length_bins(lengths) if bins is None else bins:
-        inside = _inside(metric, hyps, lengths, low, high)
+    ranges = length_bins(lengths) if bins is None else bins
+    for (low, high), inside in zip(ranges, _inside(metric, hyps, lengths, ranges), strict=True):
         if len(inside):
             interval = metric.interval(inside, resamples=resamples)
             score = metric.value(inside.sum(0))
@@ -110,10 +110,10 @@ def kept_by_longest(
         DataError, ShapeError: as :func:`by_length`.
     """
     ranges, shares, drawn = length_bins(lengths), {}, {}
+    ends = ranges[0], ranges[-1]
     for name, hyps in systems.items():
         values = []
-        for seed, (low, high) in enumerate((ranges[0], ranges[-1])):
-            rows = _inside(metric, hyps, lengths, low, high)
+        for seed, rows in enumerate(_inside(metric, hyps, lengths, ends)):
             totals = resample(rows, resamples=resamples, seed=seed)
             values.append(np.array([metric.value(total) for total in (rows.sum(0), *totals)]))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -130,13 +130,16 @@ def kept_by_longest(
 
 
 def _inside(
-    metric: Metric, hyps: Sequence[str], lengths: Sequence[int], low: int, high: int
-) -> np.ndarray:
-    """The statistics of the sentences whose source has so many words."""
+    metric: Metric,
+    hyps: Sequence[str],
+    lengths: Sequence[int],
+    ranges: Sequence[tuple[int, int]],
+) -> list[np.ndarray]:
+    """For each range the statistics of the sentences whose source has so many words."""
     rows, words = metric.statistics(hyps), np.asarray(lengths)
     if len(words) != len(rows):
         raise ShapeError(f"by_length: expected {len(rows):,} lengths, got {len(words):,}.")
-    return rows[(words >= low) & (words <= high)]
+    return [rows[(words >= low) & (words <= high)] for low, high in ranges]
 
 
 def length_bins(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from penstock.counting.model import LN10
 from penstock.errors import DataError
 from penstock.progress import Progress, silent
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Counted", "open_counted", "spelt", "tokeniser_file", "words_tokeniser"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
-LN10 = float(np.log(10))
 PLURALS = {"word": "words", "character": "characters", "byte": "bytes"}
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from penstock.counting.model import IMPROPER
 from penstock.progress import Watch
 from penstock.scoring.counted import Counted
 from penstock.scoring.network import Array, Network
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from penstock.text import Corpus, Tokeniser
 
 __all__ = ["Measured", "improper", "known_tokens", "measure", "tokenised"]
-
-IMPROPER = 1e-2
-"""How far from 1 a sum of probabilities is told: files with few digits are off by less."""
 
 
 @dataclass(frozen=True)

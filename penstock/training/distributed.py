@@ -35,7 +35,7 @@ __all__ = [
 @contextmanager
 def joined() -> Iterator[None]:
     """Belong to the processes that ``torchrun`` started, if it did, until the block ends."""
-    if group.is_initialized() or int(os.environ.get("WORLD_SIZE", "1")) < 2:
+    if group.is_initialized() or _started() < 2:
         yield
         return
     group.init_process_group("gloo")
@@ -51,11 +51,16 @@ def check_alone(command: str) -> None:
     Raises:
         ConfigError: ``torchrun`` started several.
     """
-    if (processes := int(os.environ.get("WORLD_SIZE", "1"))) > 1:
+    if (processes := _started()) > 1:
         raise ConfigError(
             f"{command}: expected one process, got {processes}. Start it without torchrun; "
             "--threads uses several cores."
         )
+
+
+def _started() -> int:
+    """How many processes ``torchrun`` started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def size() -> int:

@@ -141,14 +141,22 @@ class Finder:
     def batches(
         self, numbers: Sequence[int], rows: Sequence[Sequence[Sequence[int]]]
     ) -> Iterator[tuple[list[int], list[list[Sequence[int]]]]]:
-        """Lines of like length: their numbers, and for each system the ids of each.
+        """Lines of like length, as many as fit in a batch when padded.
+
+        Their numbers come, and for each system the ids of each.
 
         Args:
             numbers: of the lines wanted.
             rows: for each system the ids of all lines.
         """
         room = TOKENS * WIDE // max(WIDE, self.options.size)
-        for batch in _batches(numbers, rows[0], room):
+        batch: list[int] = []
+        for number in sorted(numbers, key=lambda n: len(rows[0][n])):
+            if batch and len(rows[0][number]) * (len(batch) + 1) > room:
+                yield batch, [[side[n] for n in batch] for side in rows]
+                batch = []
+            batch.append(number)
+        if batch:
             yield batch, [[side[n] for n in batch] for side in rows]
 
     def asked(self, demand: Demand) -> Tokens | None:
@@ -222,17 +230,3 @@ class Finder:
 def _is_visible(character: str) -> bool:
     """Whether it is neither white space nor a mark that prints nothing."""
     return character.isprintable() and not character.isspace()
-
-
-def _batches(
-    numbers: Sequence[int], rows: Sequence[Sequence[int]], room: int
-) -> Iterator[list[int]]:
-    """Lines of like length, as many as fit in a room of so many tokens when padded."""
-    batch: list[int] = []
-    for number in sorted(numbers, key=lambda n: len(rows[n])):
-        if batch and len(rows[number]) * (len(batch) + 1) > room:
-            yield batch
-            batch = []
-        batch.append(number)
-    if batch:
-        yield batch

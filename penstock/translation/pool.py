@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from penstock.errors import ConfigError
 from penstock.search import Beam, Hypothesis, Risk
+from penstock.text import SentenceTokeniser
 from penstock.translation.demands import Demand
 from penstock.translation.finder import Finder, Translation
 from penstock.translation.system import System
@@ -37,6 +38,11 @@ class Pool:
     weights: Sequence[float]
     nbest: int
     risk: Risk | None
+
+    @property
+    def target(self) -> SentenceTokeniser:
+        """The tokeniser of the hypotheses."""
+        return self.finders[0].target
 
     def window(
         self,
