@@ -20,9 +20,10 @@ from penstock.translation.system import System, load_translator
 from penstock.translation.translating import translate
 
 
-def ours(system: System, lines: list[str], beam: int) -> list[str]:
+def ours(system: System, lines: list[str], options: Beam, shortlist: int) -> list[str]:
     """Translations as the library makes them."""
-    return [found.texts[0] for found in translate([system], lines, Beam(beam))]
+    found = translate([system], lines, options, shortlist=shortlist)
+    return [one.texts[0] for one in found]
 
 
 def plain(model: Plain, system: System, lines: list[str], beam: int, size: int) -> list[str]:
@@ -48,6 +49,8 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="folder of a translator")
     parser.add_argument("source", type=Path, help="text to translate")
     parser.add_argument("--beam", type=int, default=5)
+    parser.add_argument("--shortlist", type=int, default=0, help="of ours: as of the program")
+    parser.add_argument("--prune", type=float, default=0.0, help="of ours: as of the program")
     parser.add_argument("--batch", type=int, default=64, help="sentences of plain PyTorch's batch")
     parser.add_argument("--alone", type=int, default=50, help="sentences taken one at a time")
     parser.add_argument("--rounds", type=int, default=3)
@@ -55,16 +58,17 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     system = load_translator(options.model)
-    peer, beam = Plain.of(system.model).eval(), options.beam
+    peer, beam, shortlist = Plain.of(system.model).eval(), options.beam, options.shortlist
+    search = Beam(beam, prune=options.prune)
     lines = options.source.read_text(encoding="utf-8").splitlines()
     some = lines[: options.alone]
     found: dict[str, list[str]] = {}
     sides = {
-        "penstock": lambda: found.update(ours=ours(system, lines, beam)),
+        "penstock": lambda: found.update(ours=ours(system, lines, search, shortlist)),
         "plain": lambda: found.update(plain=plain(peer, system, lines, beam, options.batch)),
     }
     alone = {
-        "penstock": lambda: [ours(system, [line], beam) for line in some],
+        "penstock": lambda: [ours(system, [line], search, shortlist) for line in some],
         "plain": lambda: [plain(peer, system, [line], beam, 1) for line in some],
     }
     seconds = paired(sides, options.rounds)

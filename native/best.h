@@ -153,11 +153,64 @@ class BestOf {
     std::vector<Leaders<T>> parts_;
 };
 
+// Threads that some operations are worth.
+inline int worth(int64_t operations, int threads) {
+    constexpr int64_t kOfThread = 200000;
+    return static_cast<int>(std::clamp<int64_t>(operations / kOfThread, 1, threads));
+}
+
+// The rows of a softmax's matrix, (symbols, depth), as the columns of a panel: all, or those listed.
+template <class T>
+void pack_symbols(const T* matrix, const int64_t* listed, int64_t count, int64_t depth, T* out,
+                  int threads) {
+    const int64_t tiles = (count + kTile - 1) / kTile;
+#pragma omp parallel for num_threads(worth(count * depth, threads)) schedule(static)
+    for (int64_t tile = 0; tile < tiles; ++tile) {
+        for (int64_t c = 0; c < kTile; ++c) {
+            const int64_t column = tile * kTile + c;
+            const int64_t symbol = listed && column < count ? listed[column] : column;
+            T* to = out + tile * kTile * depth + c;
+            for (int64_t d = 0; d < depth; ++d) {
+                to[d * kTile] = column < count ? matrix[symbol * depth + d] : T(0);
+            }
+        }
+    }
+}
+
 template <class T>
 void best_symbols(const BestSymbols<T>& given, int threads) {
-    constexpr int64_t kWorth = 200000;  // operations of one thread
-    const int64_t work = 2 * given.rows * given.depth * given.symbols;
-    BestOf<T>(given).run(static_cast<int>(std::clamp<int64_t>(work / kWorth, 1, threads)));
+    BestOf<T>(given).run(worth(2 * given.rows * given.depth * given.symbols, threads));
+}
+
+// Rows of one list that follow each other are looked at together.
+template <class T>
+void best_listed(const ListedSymbols<T>& given, int threads) {
+    const BestSymbols<T>& all = given.all;
+    std::vector<int64_t> first;  // rows where another list begins, and the end
+    int64_t work = 0;
+    for (int64_t row = 0; row < all.rows; ++row) {
+        const int64_t list = given.lists[row];
+        if (row == 0 || list != given.lists[row - 1]) first.push_back(row);
+        work += 2 * all.depth * (given.starts[list + 1] - given.starts[list]);
+    }
+    first.push_back(all.rows);
+    const int64_t runs = first.size() - 1;
+#pragma omp parallel for num_threads(worth(work, threads)) schedule(dynamic)
+    for (int64_t run = 0; run < runs; ++run) {
+        const int64_t row = first[run], column = given.starts[given.lists[row]];
+        BestSymbols<T> own = all;
+        own.rows = first[run + 1] - row;
+        own.symbols = given.starts[given.lists[row] + 1] - column;
+        own.hidden += row * all.depth;
+        own.panel += column * all.depth;
+        own.bias += column;
+        own.log_p += row * all.number;
+        own.found += row * all.number;
+        BestOf<T>(own).run(1);
+        for (int64_t i = 0; i < own.rows * all.number; ++i) {
+            own.found[i] = given.symbols[column + own.found[i]];
+        }
+    }
 }
 
 }  // namespace penstock::PENSTOCK_ISA

@@ -19,7 +19,7 @@ std::unique_ptr<Runs<T>> prepare(const Program& program, int64_t batch) {
 
 template <class T>
 Functions<T> functions() {
-    return {prepare<T>, best_symbols<T>, pack<T>};
+    return {prepare<T>, best_symbols<T>, best_listed<T>, pack_symbols<T>, pack<T>};
 }
 
 }  // namespace PENSTOCK_ISA

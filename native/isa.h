@@ -18,11 +18,24 @@ struct BestSymbols {
     int64_t* found;   // rows x number
 };
 
+// The same where each row has symbols of its own, a list of them: the columns of the lists stand one
+// behind the other in the panel, each list in whole tiles.
+template <class T>
+struct ListedSymbols {
+    BestSymbols<T> all;      // `symbols` counts the columns
+    const int64_t* lists;    // of each row, its list
+    const int64_t* starts;   // the first column of each list, and the end of the last
+    const int64_t* symbols;  // of each column
+};
+
 template <class T>
 struct Functions {
     // The program must outlive what is made of it.
     std::unique_ptr<Runs<T>> (*prepare)(const Program&, int64_t batch);
     void (*best)(const BestSymbols<T>&, int threads);
+    void (*best_listed)(const ListedSymbols<T>&, int threads);
+    void (*pack_symbols)(const T* matrix, const int64_t* listed, int64_t count, int64_t depth, T* out,
+                         int threads);
     // Members of a panel, unit and depth strides of each, into `out`.
     void (*pack)(const T* const* members, int64_t count, int64_t width, int64_t depth,
                  int64_t by_unit, int64_t by_depth, T* out);

@@ -225,23 +225,25 @@ class Stepper {
     std::variant<std::monostate, Steps<float>, Steps<double>> steps_;
 };
 
-// Packs the matrix of a softmax, (symbols, depth), for `best_symbols`.
-void pack_symbols(const std::string& isa, Address matrix, int64_t symbols, int64_t depth, Address out,
-                  bool is_double) {
+// Packs the matrix of a softmax, (symbols, depth), for `best_symbols`: all of it, or the rows listed.
+void pack_symbols(const std::string& isa, Address matrix, Address listed, int64_t count, int64_t depth,
+                  Address out, bool is_double, int threads) {
     auto packing = [&](auto zero, auto function) {
         using T = decltype(zero);
-        const T* from = reinterpret_cast<const T*>(matrix);
         nb::gil_scoped_release release;
-        function(&from, 1, symbols, depth, depth, 1, reinterpret_cast<T*>(out));
+        function(reinterpret_cast<const T*>(matrix), reinterpret_cast<const int64_t*>(listed), count,
+                 depth, reinterpret_cast<T*>(out), threads);
     };
     const Table& table = find(isa);
-    is_double ? packing(0.0, table.of_double.pack) : packing(0.0f, table.of_float.pack);
+    is_double ? packing(0.0, table.of_double.pack_symbols)
+              : packing(0.0f, table.of_float.pack_symbols);
 }
 
+// Those of all symbols; or where `lists` tells the list of each row, those of its list.
 void best_symbols(const std::string& isa, int64_t rows, int64_t depth, int64_t symbols, int64_t number,
                   Address hidden, Address panel, Address bias, Address log_p, Address found,
-                  bool is_double, int threads) {
-    auto finding = [&](auto zero, auto function) {
+                  Address lists, Address starts, Address listed, bool is_double, int threads) {
+    auto finding = [&](auto zero, const auto& functions) {
         using T = decltype(zero);
         const BestSymbols<T> given{rows,
                                    depth,
@@ -253,10 +255,15 @@ void best_symbols(const std::string& isa, int64_t rows, int64_t depth, int64_t s
                                    reinterpret_cast<T*>(log_p),
                                    reinterpret_cast<int64_t*>(found)};
         nb::gil_scoped_release release;
-        function(given, threads);
+        if (!lists) return functions.best(given, threads);
+        functions.best_listed({given,
+                               reinterpret_cast<const int64_t*>(lists),
+                               reinterpret_cast<const int64_t*>(starts),
+                               reinterpret_cast<const int64_t*>(listed)},
+                              threads);
     };
     const Table& table = find(isa);
-    is_double ? finding(0.0, table.of_double.best) : finding(0.0f, table.of_float.best);
+    is_double ? finding(0.0, table.of_double) : finding(0.0f, table.of_float);
 }
 
 }  // namespace

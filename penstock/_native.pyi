@@ -5,10 +5,8 @@ from collections.abc import Sequence
 def instruction_sets() -> list[str]:
     """Those compiled in that this processor runs, from the widest to the narrowest."""
 
-def pack_symbols(
-    isa: str, matrix: int, symbols: int, depth: int, out: int, is_double: bool
-) -> None:
-    """Copy a softmax's matrix, given by address, to the order in which it is read."""
+def pack_symbols(isa: str, *arguments: object) -> None:
+    """Copy rows of a softmax's matrix, given by address, to the order in which they are read."""
 
 def best_symbols(isa: str, *arguments: object) -> None:
     """The most probable symbols of a softmax; tensors are given by address."""

@@ -38,6 +38,9 @@ class SearchOptions:
     prune: float = option(
         0.0, "hypotheses so many nats behind the best of the open ones leave (0: none)"
     )
+    shortlist: int = option(
+        0, "likely tokens of each source token that may come, beside what is common (0: all may)"
+    )
     no_repeat: int = option(0, "no so many tokens come twice (0: they may)")
     groups: int = option(1, "groups of a diverse beam")
     diversity: float = option(0.5, "what a token costs that an earlier group took")

@@ -89,6 +89,7 @@ def translate(
             risk=risk,
             attention=alignments or as_json,
             replace_unknown=not keep_unknown,
+            shortlist=settings.shortlist,
             window=window,
             progress=told,
         )

@@ -63,6 +63,7 @@ def evaluate_translators(
             list(pairs),
             search.options(trained_beam(systems[0])),
             risk=search.risk(),
+            shortlist=search.shortlist,
             bleu=kind,
             resamples=resamples,
             progress=told,

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from penstock._native import best_symbols, pack_symbols
 from penstock.engines.instructions import TILE
 from penstock.engines.machine import ISA, TYPES
 
-__all__ = ["BestSymbols"]
+__all__ = ["BestListed", "BestSymbols", "takes"]
+
+
+def takes(h: Tensor, matrix: Tensor) -> bool:
+    """Whether these tensors are of kinds that fit."""
+    return h.is_cpu and matrix.is_cpu and h.dtype == matrix.dtype and matrix.dtype in TYPES
 
 
 class BestSymbols:
@@ -25,22 +31,7 @@ class BestSymbols:
 
     def __init__(self, matrix: Tensor, bias: Tensor) -> None:
         self._made_of = [(weight, weight._version, weight.data_ptr()) for weight in (matrix, bias)]
-        self._size, self._depth = matrix.shape
-        padded = -(-self._size // TILE) * TILE
-        self._panel = matrix.new_empty(padded * self._depth)
-        self._bias = bias.detach().new_full((padded,), -torch.inf)
-        self._bias[: self._size] = bias.detach()
-        rows, out = matrix.detach().contiguous(), self._panel.data_ptr()
-        pack_symbols(ISA, rows.data_ptr(), self._size, self._depth, out, self._is_double)
-
-    @property
-    def _is_double(self) -> bool:
-        return self._bias.dtype == torch.float64
-
-    @staticmethod
-    def takes(h: Tensor, matrix: Tensor) -> bool:
-        """Whether these tensors are of kinds that fit."""
-        return h.is_cpu and matrix.is_cpu and h.dtype == matrix.dtype and matrix.dtype in TYPES
+        self._panel = _Panel(matrix.detach(), bias.detach())
 
     def is_of(self, matrix: Tensor, bias: Tensor) -> bool:
         """Whether these are the weights it was made of, unchanged."""
@@ -57,16 +48,76 @@ class BestSymbols:
         Shapes:
             h (N, D) -> (N, number) and (N, number); all V where there are fewer.
         """
-        h, number = h.contiguous(), min(number, self._size)
+        return self._panel.best(h, min(number, self._panel.size))
+
+
+class BestListed:
+    """The same where a row has some of the symbols only.
+
+    Args:
+        matrix, bias: of all symbols, as they are now.
+        listed: (L, V) bool, the symbols of each list, at least one.
+    """
+
+    def __init__(self, matrix: Tensor, bias: Tensor, listed: Tensor) -> None:
+        sizes = listed.sum(1)
+        tiled = (sizes + TILE - 1) // TILE * TILE
+        self._starts = F.pad(tiled.cumsum(0), (1, 0))
+        shifts = self._starts[:-1] - (sizes.cumsum(0) - sizes)
+        places = torch.arange(int(sizes.sum())) + shifts.repeat_interleave(sizes)
+        self._symbols = sizes.new_zeros(int(self._starts[-1]))
+        self._symbols[places] = symbols = listed.nonzero()[:, 1]
+        own = bias.new_full((len(self._symbols),), -torch.inf)
+        own[places] = bias.detach()[symbols]
+        self._panel = _Panel(matrix.detach(), own, self._symbols)
+
+    def __call__(self, h: Tensor, lists: Tensor, number: int) -> tuple[Tensor, Tensor]:
+        """As of :class:`BestSymbols`; where a list has fewer symbols the rest are impossible.
+
+        Args:
+            h: (N, D).
+            lists: (N,), the list of each row; those of one list stand together.
+        """
+        lists = lists.contiguous()
+        return self._panel.best(h, number, lists, self._starts, self._symbols)
+
+
+class _Panel:
+    """Rows of a matrix, all or those listed, in the order in which they are read: whole tiles."""
+
+    def __init__(self, matrix: Tensor, bias: Tensor, listed: Tensor | None = None) -> None:
+        self.size, self._depth = len(bias), matrix.shape[1]
+        padded = -(-self.size // TILE) * TILE
+        self._weights = matrix.new_empty(padded * self._depth)
+        self._bias = F.pad(bias, (0, padded - self.size), value=-torch.inf)
+        matrix = matrix.contiguous()
+        pack_symbols(
+            ISA,
+            matrix.data_ptr(),
+            0 if listed is None else listed.data_ptr(),
+            self.size,
+            self._depth,
+            self._weights.data_ptr(),
+            self._is_double,
+            torch.get_num_threads(),
+        )
+
+    @property
+    def _is_double(self) -> bool:
+        return self._bias.dtype == torch.float64
+
+    def best(self, h: Tensor, number: int, *lists: Tensor) -> tuple[Tensor, Tensor]:
+        h = h.contiguous()
         log_p = h.new_empty(len(h), number)
         symbols = torch.empty(log_p.shape, dtype=torch.long)
         best_symbols(
             ISA,
             len(h),
             self._depth,
-            self._size,
+            self.size,
             number,
-            *(t.data_ptr() for t in (h, self._panel, self._bias, log_p, symbols)),
+            *(t.data_ptr() for t in (h, self._weights, self._bias, log_p, symbols)),
+            *([tensor.data_ptr() for tensor in lists] or (0, 0, 0)),
             self._is_double,
             torch.get_num_threads(),
         )

@@ -32,6 +32,7 @@ from penstock.training.translation_settings import TranslationSettings
 from penstock.training.translation_task import TranslationTask
 from penstock.training.vectors import begin_with_vectors
 from penstock.translation.scores import TranslationScores, bleu_of, evaluate_pairs
+from penstock.translation.shortlist import Shortlist
 from penstock.translation.system import SIDES, TOKENISERS, System
 
 __all__ = ["TranslatorRun", "train_translator"]
@@ -88,6 +89,8 @@ def train_translator(
             folders.claim(folder, Translator, settings, texts_known, tokenisers=TOKENISERS)
             tokenisers = _tokenisers(texts.train, settings, folder, watch)
             corpora = _corpora(texts, settings, tokenisers, folder, watch)
+            with watch("learning likely translations"):
+                Shortlist.build(corpora["train"], folder)
         _check_sizes(settings, max(tokeniser.vocab_size for tokeniser in tokenisers))
         shown.message(_counts(tokenisers, corpora))
         system, summary = _trained(texts, settings, tokenisers, corpora, folder, shown)

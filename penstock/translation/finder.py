@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -67,6 +68,8 @@ class Finder:
         attention: whether hypotheses hold the attention.
         replace_unknown: whether the source word that was looked at most stands in the text where
             a token that is a word is ``<unk>`` (Luong et al. 2015).
+        shortlist: likely translations of each source token that may come, beside what is common
+            (:class:`~penstock.translation.shortlist.Shortlist`); every token may when 0.
     """
 
     systems: Sequence[System]
@@ -77,6 +80,7 @@ class Finder:
     forbidden: Sequence[str] = ()
     attention: bool = False
     replace_unknown: bool = True
+    shortlist: int = 0
 
     @property
     def target(self) -> SentenceTokeniser:
@@ -188,7 +192,7 @@ class Finder:
         numbers: Sequence[int],
     ) -> list[list[Hypothesis]]:
         """Hypotheses for a batch of sources, given in the ids of each system."""
-        model, lengths = self.model(sides)
+        model, lengths = self.model(sides, demands)
         options = self.options
         longest = [
             min(options.max_length, _GROWTH * len(row) + _ROOM + demand.size)
@@ -215,16 +219,42 @@ class Finder:
             attention=self.attention or self.replaces,
         )
 
-    def model(self, sides: Sequence[Sequence[Sequence[int]]]) -> tuple[Selectable, Tensor]:
-        """All that has a say in the next word, and the lengths of the sources."""
-        given = []
-        for system, rows in zip(self.systems, sides, strict=True):
-            ids, lengths = pad(rows, system.source.eos_id)
-            given.append(system.model.given(ids, lengths))
+    def model(
+        self, sides: Sequence[Sequence[Sequence[int]]], demands: Sequence[Tokens] | None = None
+    ) -> tuple[Selectable, Tensor]:
+        """All that has a say in the next word, and the lengths of the sources.
+
+        Args:
+            sides: ids of the sources, for each system.
+            demands: of each source, for a choice among the shortlist's words and what is demanded;
+                None for one among all.
+        """
+        padded = [
+            pad(rows, system.source.eos_id)
+            for system, rows in zip(self.systems, sides, strict=True)
+        ]
+        words = self.words([ids for ids, _ in padded], demands) if demands else None
+        given = [
+            system.model.given(*source, words)
+            for system, source in zip(self.systems, padded, strict=True)
+        ]
         model: Selectable = given[0] if len(given) == 1 else Ensemble(given, self.weights)
         if self.fusion:
             model = shallow_fusion(model, self.fusion.language, self.fusion.weight)
-        return model, lengths
+        return model, padded[0][1]
+
+    def words(self, sources: Sequence[Tensor], demands: Sequence[Tokens]) -> Tensor | None:
+        """Which target tokens each translation may have, (B, V); None for all."""
+        if not self.shortlist:
+            return None
+        lists = [
+            system.shortlist.words(ids, self.shortlist)
+            for system, ids in zip(self.systems, sources, strict=True)
+        ]
+        words = torch.stack(lists).any(0)
+        for own, demand in zip(words, demands, strict=True):
+            own[[*demand.prefix, *chain(*demand.must)]] = True
+        return words
 
 
 def _is_visible(character: str) -> bool:

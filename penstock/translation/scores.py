@@ -66,6 +66,7 @@ def evaluate_pairs(
     options: Beam | Draws,
     *,
     risk: Risk | None = None,
+    shortlist: int = 0,
     bleu: str = "bleu",
     resamples: int = 0,
     progress: Progress = silent,
@@ -75,13 +76,14 @@ def evaluate_pairs(
     Args:
         systems: one, or several that search together; perplexity is that of one alone.
         risk: which of the candidates are measured; the likeliest when None.
+        shortlist: see :func:`~penstock.translation.translating.translate`.
         bleu: the kind of BLEU, of :data:`penstock.metrics.translation.KINDS`.
         resamples: texts drawn for intervals, none when 0.
         progress: told how many lines are translated, and of how many.
     """
     sources, references = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     advance = adding(progress, len(pairs))
-    found = translate(systems, sources, options, risk=risk, progress=advance)
+    found = translate(systems, sources, options, risk=risk, shortlist=shortlist, progress=advance)
     translations = [one.texts[0] for one in found]
     scores = tuple(
         Metric(kind, references).score(translations, resamples=resamples)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from penstock.caching import cached_property
 from penstock.errors import DataError
 from penstock.models import store
 from penstock.models.translator import Translator
 from penstock.text import SentenceTokeniser
+from penstock.translation.shortlist import Shortlist
 
 __all__ = ["SIDES", "TOKENISERS", "System", "load_translator"]
 
@@ -41,6 +43,11 @@ class System:
     def tokenisers(self) -> tuple[SentenceTokeniser, SentenceTokeniser]:
         """Of source and target."""
         return self.source, self.target
+
+    @cached_property
+    def shortlist(self) -> Shortlist:
+        """The likely translations of its source tokens."""
+        return Shortlist.load(self.path)
 
     def encode(self, lines: Iterable[str]) -> list[list[int]]:
         """Ids of source lines, ``<eos>`` after each."""

@@ -31,6 +31,7 @@ def translate(
     risk: Risk | None = None,
     attention: bool = False,
     replace_unknown: bool = True,
+    shortlist: int = 0,
     window: int = WINDOW,
     progress: Callable[[int], object] = lambda lines: None,
 ) -> Iterator[Translation]:
@@ -51,6 +52,8 @@ def translate(
         attention: whether hypotheses hold the attention.
         replace_unknown: whether the source word that was looked at most stands in the text where
             a token that is a word is ``<unk>`` (Luong et al. 2015).
+        shortlist: likely translations of each source token that may come, beside what is common
+            (:class:`~penstock.translation.shortlist.Shortlist`); every token may when 0.
         window: lines that are read before the first is answered; 1 answers each at once.
         progress: told after each batch how many lines it had.
 
@@ -62,7 +65,17 @@ def translate(
     if isinstance(options, Draws) and any(demand.must for demand in demands or ()):
         raise ConfigError("translate: expected no phrases that must come in samples. Use a beam.")
     finder = pooled(
-        Finder(systems, options, weights, fusion, risk, forbidden, attention, replace_unknown)
+        Finder(
+            systems,
+            options,
+            weights,
+            fusion,
+            risk,
+            forbidden,
+            attention,
+            replace_unknown,
+            shortlist,
+        )
     )
     for first, chunk, own in _windows(lines, window, demands):
         yield from finder.window(first, chunk, own, progress)

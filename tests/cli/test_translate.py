@@ -352,6 +352,22 @@ def test_evaluation_takes_the_options_of_a_search(program, translator, pairs):
     assert "resamples >= 100" in one_line(program("evaluate", translator, *both, "--resamples", 50))
 
 
+def test_a_shortlist_makes_it_faster(program, translator, copy, pairs):
+    both = files(pairs, "test", "")
+    whole, short = (
+        program("evaluate", translator, *both, "--beam", 3, "--shortlist", number).out
+        for number in (0, 50)
+    )
+    assert short == whole  # for so small a vocabulary is common as a whole
+    assert "from 1 to 50 tokens, got 51" in one_line(
+        program("translate", translator, "--shortlist", 51, stdin=b"a\n")
+    )
+    (copy / "shortlist.safetensors").unlink()
+    assert "has no shortlist.safetensors" in one_line(
+        program("translate", copy, "--shortlist", 9, stdin=b"a\n")
+    )
+
+
 def test_links_and_their_weight_belong_together(program, pairs, tmp_path):
     options = ("train", "translate", *files(pairs, "train", ""), *files(pairs, "valid", "valid-"))
     said = one_line(program(*options, "--out", tmp_path / "model", "--guided", 1))

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "counting": BASE | {"files", "progress", "_backoff"},
     "search": BASE | {"files", "text"},
     "scoring": BASE | {"progress", "layers", "models", "text", "metrics", "counting", "search"},
-    "translation": BASE | {"progress", "models", "text", "metrics", "search"},
+    "translation": BASE | {"progress", "storage", "models", "text", "metrics", "search"},
 }
 REFERENCE = re.compile(r":(?:class|func|data|mod|meth|attr):`~?([\w.]+)`")
 ABOVE = {"__main__", "cli", "inspect", "serve"}

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from penstock.errors import ConfigError
 from penstock.layers.output.adaptive import AdaptiveSoftmax
-from penstock.layers.output.base import Output
+from penstock.layers.output.among import Among
+from penstock.layers.output.base import Output, largest
 from penstock.layers.output.classes import ClassSoftmax
 from penstock.layers.output.full import Softmax
 from penstock.layers.output.huffman import HierarchicalSoftmax
@@ -18,12 +19,14 @@ from penstock.registry import Registry
 __all__ = [
     "OUTPUTS",
     "AdaptiveSoftmax",
+    "Among",
     "ClassSoftmax",
     "HierarchicalSoftmax",
     "NoiseContrastive",
     "Output",
     "SampledSoftmax",
     "Softmax",
+    "largest",
     "output_layer",
 ]
 

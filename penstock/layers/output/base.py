@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Output", "by_frequency", "uniform_start"]
+__all__ = ["Output", "by_frequency", "largest", "uniform_start"]
 
 
 class Output(nn.Module):
@@ -54,8 +54,7 @@ class Output(nn.Module):
 
         n is ``number``, or V where there are fewer.
         """
-        found = self.log_p(h).topk(min(number, self.vocab_size))
-        return found.values, found.indices
+        return largest(self.log_p(h), number)
 
     @abstractmethod
     def losses(self, h: Tensor, targets: Tensor) -> Tensor:
@@ -89,6 +88,16 @@ class Output(nn.Module):
 def _forget(module: Output, keys: Any) -> None:
     """Loaded counts ask for a new arrangement."""
     module._arranged = None
+
+
+def largest(log_p: Tensor, number: int) -> tuple[Tensor, Tensor]:
+    """The ``number`` largest of each row and their places, best first; all where there are fewer.
+
+    Shapes:
+        (N, V) -> (N, number) and (N, number)
+    """
+    found = log_p.topk(min(number, log_p.shape[-1]))
+    return found.values, found.indices
 
 
 def by_frequency(counts: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from penstock.engines.best import BestSymbols
+from penstock.engines.best import BestSymbols, takes
 from penstock.errors import ConfigError
 from penstock.layers.output.base import Output, uniform_start
 
@@ -176,7 +176,7 @@ class Softmax(Output):
     def best(self, h: Tensor, number: int) -> tuple[Tensor, Tensor]:
         """See :meth:`Output.best`; without a gradient no logits are written to memory."""
         matrix = self.matrix
-        if torch.is_grad_enabled() or not BestSymbols.takes(h, matrix):
+        if torch.is_grad_enabled() or not takes(h, matrix):
             return super().best(h, number)
         if self._best is None or not self._best.is_of(matrix, self.bias):
             self._best = BestSymbols(matrix, self.bias)

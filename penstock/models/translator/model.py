@@ -18,7 +18,7 @@ from penstock.layers.recurrent import Recurrent
 from penstock.models.translator.architecture import Architecture
 from penstock.models.translator.bridge import Bridge
 from penstock.models.translator.copying import Pointer
-from penstock.models.translator.decoder import Decoded, Decoder
+from penstock.models.translator.decoder import Decoder
 from penstock.models.translator.encoder import Encoder
 from penstock.models.translator.given import Given
 from penstock.models.translator.readout import Readout
@@ -200,25 +200,15 @@ class Translator(nn.Module):
         real = targets >= 0
         return self.output.loss(features.hidden[real], targets[real])
 
-    def log_p(self, decoded: Decoded, source: Source) -> Tensor:
-        """Log-probabilities of the next word from one step, (N, V)."""
-        hidden = self.readout(decoded)[0]
-        log_p = self.output.log_p(hidden)
-        if self.pointer is None:
-            return log_p
-        assert decoded.alignment is not None
-        return self.pointer.log_p(log_p, hidden, decoded.alignment[0], source.ids)
+    def given(self, source: Tensor, lengths: Tensor, words: Tensor | None = None) -> Given:
+        """The model of the translations of a batch of sources, for search.
 
-    def best(self, decoded: Decoded, source: Source, number: int) -> tuple[Tensor, Tensor]:
-        """The largest of :meth:`log_p` and their words, best first: (N, n) and (N, n)."""
-        if self.pointer is None:
-            return self.output.best(self.readout(decoded)[0], number)
-        found = self.log_p(decoded, source).topk(min(number, self.target_size))
-        return found.values, found.indices
-
-    def given(self, source: Tensor, lengths: Tensor) -> Given:
-        """The model of the translations of a batch of sources, for search."""
-        return Given(self, self.encode(source, lengths))
+        Args:
+            source: (S, B).
+            lengths: (B,), each >= 1.
+            words: (B, V) bool, which each translation may have, at least one; all when None.
+        """
+        return Given(self, self.encode(source, lengths), words)
 
 
 def _words(size: int, a: Architecture, word_dropout: float, shared: Words | None = None) -> Words:
