@@ -17,7 +17,7 @@ TOKENS = ("word", "character", "byte", "bpe", "unigram")
 class CellSettings(TrainingSettings):
     """The layers of a model and how they are regularised."""
 
-    cell: str = option("lstm", "a cell of the zoo, or equations", fixed=True)
+    cell: str = option("lstm", "a cell of the zoo, or equations")
     hidden: str = option("200", "units of a layer; one number, or one for each as 300,200")
     layers: int = option(1, "recurrent layers", minimum=1)
     embedding: int = option(0, "width of a token's vector (0: as the first layer)", minimum=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,6 @@ from penstock.training.settings import TrainingSettings
 __all__ = ["RESULTS", "claim", "describe"]
 
 RESULTS = "results.json"
-_ALWAYS_FREE = {"epochs", "patience", "checkpoint_every", "log_every", "tensorboard", "beam"}
-_FREE_UNTIL_DONE = {"lr", "clip_norm", "clip_per_parameter", "clip_value", "loss_scale"}
 Origin = Mapping[str, Any]
 
 
@@ -77,14 +75,8 @@ def _changed(
     found: Mapping[str, Any], settings: TrainingSettings, texts: Origin, *, done: bool
 ) -> list[str]:
     """What a run must not change and yet would, each as ``name old -> new``."""
-    free = _ALWAYS_FREE if done else _ALWAYS_FREE | _FREE_UNTIL_DONE
     before = found.get("settings")
-    before = before if isinstance(before, dict) else {}
-    changed = []
-    for item in fields(settings):
-        old, new = before.get(item.name, item.default), getattr(settings, item.name)
-        if item.name not in free and old != new:
-            changed.append(f"{item.name} {_short(old)} -> {_short(new)}")
+    changed = settings.changes(before if isinstance(before, dict) else {}, done=done).refused
     return changed if found.get("texts") == texts else [*changed, _text_change(found, texts)]
 
 
@@ -98,9 +90,3 @@ def _names(origin: Any) -> str:
         return ", ".join(f"{name} ({size:,} bytes)" for name, size in files)
     except (AttributeError, TypeError, ValueError):
         return "none"
-
-
-def _short(value: Any) -> str:
-    """A value on one short line: equations can be long."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

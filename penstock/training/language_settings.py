@@ -21,7 +21,7 @@ OUTPUTS = ("full", "class", "hierarchical", "adaptive", "sampled", "nce")
 class LanguageSettings(CellSettings):
     """Everything that makes a language model: text, model, regularisers, training."""
 
-    cell: str = option("lstm", "a cell of the zoo, equations, or window", fixed=True)
+    cell: str = option("lstm", "a cell of the zoo, equations, or window")
     context: int = option(
         0, f"words that a window network reads (0: {CONTEXT} with cell window)", minimum=0
     )

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import Field, asdict, dataclass, field, fields
-from typing import Any
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, NamedTuple
 
 from penstock.errors import ConfigError, unknown
 from penstock.training.schedule import SCHEDULES
 
-__all__ = ["OPTIMISERS", "TrainingSettings", "option"]
+__all__ = ["ALWAYS", "OPTIMISERS", "UNTIL_DONE", "Changes", "TrainingSettings", "option"]
 
 OPTIMISERS = (
     *("sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw"),
     *("asgd", "lbfgs", "cg"),
 )
 """Names of :data:`penstock.training.optimise.OPTIMISERS`, without PyTorch."""
+ALWAYS, UNTIL_DONE = "always", "until done"
 
 
 def option(default: Any, help: str, **limits: Any) -> Any:
@@ -24,10 +25,17 @@ def option(default: Any, help: str, **limits: Any) -> Any:
 
     Args:
         limits: ``choices`` (the names allowed), ``minimum`` (the least value), ``above`` (a value
-            it must exceed), ``share`` (it must be at least 0 and below this), ``fixed`` (a
-            checkpoint cannot be continued with another value).
+            it must exceed), ``share`` (it must be at least 0 and below this), ``free`` (when a run
+            may go on with another value: ALWAYS, or UNTIL_DONE, not once it came to its end).
     """
     return field(default=default, metadata={"help": help, **limits})
+
+
+class Changes(NamedTuple):
+    """Settings that differ, each as ``name old -> new``: those that may, and those that may not."""
+
+    allowed: list[str]
+    refused: list[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,45 +50,53 @@ class TrainingSettings:
         10
     """
 
-    optimiser: str = option("adam", "how weights are updated", choices=OPTIMISERS, fixed=True)
-    lr: float = option(0.001, "learning rate at the start", above=0)
+    optimiser: str = option("adam", "how weights are updated", choices=OPTIMISERS)
+    lr: float = option(0.001, "learning rate at the start", above=0, free=UNTIL_DONE)
     momentum: float = option(
-        0.9, "share of the last step kept (optimiser momentum only)", minimum=0, fixed=True
+        0.9, "share of the last step kept (optimiser momentum only)", minimum=0
     )
-    weight_decay: float = option(0.0, "pull of every weight towards 0", minimum=0, fixed=True)
+    weight_decay: float = option(0.0, "pull of every weight towards 0", minimum=0)
     nonmono: int = option(
-        5, "evaluations without improvement before asgd starts averaging", minimum=1, fixed=True
+        5, "evaluations without improvement before asgd starts averaging", minimum=1
     )
-    clip_norm: float = option(5.0, "largest norm of the whole gradient (0: any)", minimum=0)
+    clip_norm: float = option(
+        5.0, "largest norm of the whole gradient (0: any)", minimum=0, free=UNTIL_DONE
+    )
     clip_per_parameter: float = option(
-        0.0, "largest norm of each weight's gradient (0: any)", minimum=0
+        0.0, "largest norm of each weight's gradient (0: any)", minimum=0, free=UNTIL_DONE
     )
-    clip_value: float = option(0.0, "largest size of a gradient's entry (0: any)", minimum=0)
+    clip_value: float = option(
+        0.0, "largest size of a gradient's entry (0: any)", minimum=0, free=UNTIL_DONE
+    )
     loss_scale: float = option(
-        1.0, "the loss per token is multiplied by this before the gradient is taken", above=0
+        1.0,
+        "the loss per token is multiplied by this before the gradient is taken",
+        above=0,
+        free=UNTIL_DONE,
     )
-    schedule: str = option(
-        "constant", "how the learning rate changes", choices=SCHEDULES, fixed=True
-    )
+    schedule: str = option("constant", "how the learning rate changes", choices=SCHEDULES)
     decay: float = option(2.0, "divisor of the learning rate (halve, zaremba)", above=1)
     decay_after: int = option(4, "epochs at the first learning rate (zaremba)", minimum=0)
     warmup: float = option(0.0, "epochs over which the learning rate rises from 0", minimum=0)
-    epochs: int = option(10, "passes over the training data", minimum=1)
+    epochs: int = option(10, "passes over the training data", minimum=1, free=ALWAYS)
     patience: int = option(
-        0, "stop after so many evaluations without improvement (0: never)", minimum=0
+        0, "stop after so many evaluations without improvement (0: never)", minimum=0, free=ALWAYS
     )
     ema: float = option(
         0.0, "evaluate an exponential average of the weights with this decay (0: none)", share=1
     )
     average: int = option(1, "best epochs whose weights are averaged in the end", minimum=1)
-    seed: int = option(1, "start of the random numbers", minimum=0, fixed=True)
+    seed: int = option(1, "start of the random numbers", minimum=0)
     checkpoint_every: int = option(
-        1000, "updates between checkpoints within an epoch (0: at its end only)", minimum=0
+        1000,
+        "updates between checkpoints within an epoch (0: at its end only)",
+        minimum=0,
+        free=ALWAYS,
     )
     log_every: int = option(
-        100, "updates between lines in metrics.jsonl (0: one line an epoch)", minimum=0
+        100, "updates between lines in metrics.jsonl (0: one line an epoch)", minimum=0, free=ALWAYS
     )
-    tensorboard: bool = option(False, "write TensorBoard's event files too")
+    tensorboard: bool = option(False, "write TensorBoard's event files too", free=ALWAYS)
 
     def __post_init__(self) -> None:
         faults = [
@@ -89,25 +105,27 @@ class TrainingSettings:
         if faults:
             raise ConfigError(f"{type(self).__name__}: " + " ".join(faults))
 
-    def continues(self, saved: Mapping[str, Any]) -> list[str]:
-        """The settings that differ from those of a saved run, as ``name old -> new``.
+    def changes(self, saved: Mapping[str, Any], *, done: bool = False) -> Changes:
+        """What differs from the settings that a run began with.
 
-        Raises:
-            ConfigError: when one of them decides what the checkpoint holds.
+        Args:
+            saved: those settings.
+            done: whether the run has come to its end before.
         """
-        changed = {
-            name: f"{name} {saved[name]!r} -> {value!r}"
-            for name, value in asdict(self).items()
-            if name in saved and saved[name] != value
-        }
-        known = type(self).__dataclass_fields__
-        wrong = [text for name, text in changed.items() if known[name].metadata.get("fixed")]
-        if wrong:
-            raise ConfigError(
-                f"{type(self).__name__}: expected the settings this run began with, "
-                f"got {', '.join(wrong)}. Keep them, or train in another folder."
-            )
-        return list(changed.values())
+        found = Changes([], [])
+        free = {ALWAYS} if done else {ALWAYS, UNTIL_DONE}
+        for item in fields(self):
+            old, new = saved.get(item.name, item.default), getattr(self, item.name)
+            if old != new:
+                kind = found.allowed if item.metadata.get("free") in free else found.refused
+                kind.append(f"{item.name} {_short(old)} -> {_short(new)}")
+        return found
+
+
+def _short(value: Any) -> str:
+    """A value on one short line: equations can be long."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _fault(item: Field[Any], value: Any) -> str:

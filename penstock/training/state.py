@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from penstock.errors import DataError
+from penstock.errors import ConfigError, DataError
 from penstock.training import checkpoint
 from penstock.training.averaged import ExponentialAverage, observe
 from penstock.training.optimise import optimiser
@@ -172,7 +172,12 @@ class TrainingState:
         Raises:
             PenstockError: when the checkpoint belongs to another model, data or kind of run.
         """
-        changed = self.settings.continues(saved["settings"])
+        changes = self.settings.changes(saved["settings"])
+        if changes.refused:
+            raise ConfigError(
+                f"{folder}: expected the settings this run began with, got "
+                f"{', '.join(changes.refused)}. Keep them, or train in another folder."
+            )
         if saved["updates_per_epoch"] != self.task.updates_per_epoch:
             raise DataError(
                 f"{folder}: expected {saved['updates_per_epoch']} updates an epoch as at the start"
@@ -189,4 +194,4 @@ class TrainingState:
         self._epoch_random, self._resumed = saved["epoch_random"], saved
         restore_random_state(saved["random"])
         self.task.restore(saved["carry"])
-        return changed
+        return changes.allowed

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from penstock.errors import ConfigError
 from penstock.training.cell_settings import TOKENS, CellSettings
-from penstock.training.settings import option
+from penstock.training.settings import ALWAYS, option
 
 __all__ = [
     "ATTENTIONS",
@@ -43,8 +43,8 @@ class TranslationSettings(CellSettings):
     baseline of LIUM-CVC): GRU, conditional decoder, additive attention.
     """
 
-    cell: str = option("gru", "the encoder's cell: of the zoo, or equations", fixed=True)
-    decoder_cell: str = option("", "the decoder's cell (empty: as the encoder's)", fixed=True)
+    cell: str = option("gru", "the encoder's cell: of the zoo, or equations")
+    decoder_cell: str = option("", "the decoder's cell (empty: as the encoder's)")
     hidden: str = option("256", "units of a layer; one number, or one for each as 300,200")
     layers: int = option(1, "layers of encoder and decoder", minimum=1)
     embedding: int = option(128, "width of a token's vector (0: as the first layer)", minimum=0)
@@ -104,7 +104,7 @@ class TranslationSettings(CellSettings):
     )
     valid_pairs: int = option(0, "validation pairs translated after each epoch (0: all)", minimum=0)
     valid_beam: int = option(1, "beam of these translations", minimum=1)
-    beam: int = option(5, "beam of the translations measured in the end", minimum=1)
+    beam: int = option(5, "beam of the translations measured in the end", minimum=1, free=ALWAYS)
     lr: float = option(0.0004, "learning rate at the start", above=0)
     clip_norm: float = option(1.0, "largest norm of the whole gradient (0: any)", minimum=0)
     patience: int = option(

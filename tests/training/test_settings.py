@@ -62,7 +62,10 @@ def test_settings_of_a_task_have_options_of_their_own(value, good):
 
 def test_what_may_change_when_a_run_goes_on():
     saved = asdict(TrainingSettings())
-    assert TrainingSettings().continues(saved) == []
-    assert TrainingSettings(lr=0.5).continues(saved) == ["lr 0.001 -> 0.5"]
-    with pytest.raises(ConfigError, match="optimiser 'adam' -> 'sgd'"):
-        TrainingSettings(optimiser="sgd").continues(saved)
+    changed = TrainingSettings(lr=0.5, epochs=3, optimiser="sgd")
+    assert TrainingSettings().changes(saved) == ([], [])
+    assert changed.changes(saved) == (
+        ["lr 0.001 -> 0.5", "epochs 10 -> 3"],
+        ["optimiser 'adam' -> 'sgd'"],
+    )
+    assert changed.changes(saved, done=True).allowed == ["epochs 10 -> 3"]
