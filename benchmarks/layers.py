@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from benchmarks.timing import paired
 from penstock import _native
 from penstock.cells import CELLS
-from penstock.engines.forms import FORMS
+from penstock.engines.precision import PRECISIONS
 from penstock.layers.recurrent import Recurrent
 
 SIZES = [(20, 35, 200), (20, 35, 650), (64, 35, 512), (32, 100, 128), (1, 100, 256)]
@@ -109,11 +109,11 @@ def peers(rounds: int) -> Iterator[Row]:
 @torch.no_grad()
 def streaming(rounds: int) -> Iterator[Row]:
     """A hundred steps, batch 1, each from the state that the last one gave."""
-    for size, form in product((128, 256, 512), FORMS):
+    for size, precision in product((128, 256, 512), PRECISIONS):
         ours, peer, x = Recurrent("lstm", size, size), nn.LSTMCell(size, size), torch.randn(1, size)
-        ours.eval().quantise(form)
+        ours.eval().quantise(precision)
         sides = {"torch": stream(peer, x, peer(x)), "ours": stream(ours.step, x, ours(x[None])[1])}
-        yield row(f"lstm, 100 single steps, {form}", (1, 1, size), paired(sides, rounds))
+        yield row(f"lstm, 100 single steps, {precision}", (1, 1, size), paired(sides, rounds))
 
 
 def stream(step: Callable[..., Any], x: Tensor, state: Any) -> Callable[[], None]:

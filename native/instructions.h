@@ -53,7 +53,9 @@ void Run<T>::multiply(const Instruction& instruction, const Place& place) {
         const auto& states = place.swapped ? next_ : now_;
         const Rows<T>& values = operand.is_state ? states[operand.index] : temps_[operand.index];
         for (int64_t r = 0; r < place.count; ++r) rows[r] = values.row(place.rows[r]);
-        if (tensors_->form != Form::kFull) return multiply_reduced(rows, panel, data, place, out);
+        if (tensors_->precision != Precision::kFull) {
+            return multiply_reduced(rows, panel, data, place, out);
+        }
         for (int64_t t = 0; t < place.tiles; ++t) {
             multiply_tile(rows, place.count, data + (place.tile + t) * per_tile, panel.members,
                           depth, from, length, out + t * place.count * kTile, slot_size());
@@ -67,9 +69,11 @@ template <class T>
 void Run<T>::multiply_reduced(const T* const* rows, const Panel& panel, const T* data,
                               const Place& place, T* out) {
     if constexpr (std::is_same_v<T, float>) {
-        const int64_t words = panel.words(tensors_->form) / panel.tiles() * place.tile;
+        const Precision precision = tensors_->precision;
+        const int64_t words = panel.words(precision) / panel.tiles() * place.tile;
         const int32_t* from = reinterpret_cast<const int32_t*>(data) + words;
-        const auto function = tensors_->form == Form::kInt8 ? multiply_words<Int8> : multiply_words<Bfloat16>;
+        const auto function =
+            precision == Precision::kInt8 ? multiply_words<Int8> : multiply_words<Bfloat16>;
         function(rows, place.count, from, place.tiles, panel.members, panel.depth(), out, slot_size());
     }
 }

@@ -118,18 +118,18 @@ class Machine {
         is_double ? packing(0.0, table_.of_double.pack) : packing(0.0f, table_.of_float.pack);
     }
 
-    int64_t words(size_t panel, int64_t form) const {
-        return program_.panels.at(panel).words(static_cast<Form>(form));
+    int64_t words(size_t panel, int64_t precision) const {
+        return program_.panels.at(panel).words(static_cast<Precision>(precision));
     }
 
-    // The same in fewer bits, from float32 whose numbers are rounded to that form already.
-    void reduce(size_t index, int64_t form, const Addresses& members, int64_t by_unit,
+    // The same in fewer bits, from float32 whose numbers are rounded to that precision already.
+    void reduce(size_t index, int64_t precision, const Addresses& members, int64_t by_unit,
                 int64_t by_depth, Address out) const {
         const Panel& panel = program_.panels.at(index);
         if (panel.stretches.size() != 1) throw std::invalid_argument("Machine: one operand only");
         const auto from = pointers<float>(members);
         nb::gil_scoped_release release;
-        penstock::reduce(panel, static_cast<Form>(form), from.data(), by_unit, by_depth,
+        penstock::reduce(panel, static_cast<Precision>(precision), from.data(), by_unit, by_depth,
                          reinterpret_cast<uint32_t*>(out));
     }
 
@@ -138,7 +138,7 @@ class Machine {
              Address d_vector, const Addresses& tokens, const std::vector<int64_t>& token_widths,
              const Addresses& sequences, const Addresses& vectors, const Addresses& panels,
              const Addresses& first, const Addresses& last, const Addresses& outputs,
-             const std::vector<int64_t>& output_widths, const Addresses& sums, int64_t form,
+             const std::vector<int64_t>& output_widths, const Addresses& sums, int64_t precision,
              bool is_double, int threads) const {
         auto running = [&](auto zero, auto function) {
             using T = decltype(zero);
@@ -155,7 +155,7 @@ class Machine {
                 reinterpret_cast<T*>(d_keys),
                 reinterpret_cast<T*>(d_values),
                 reinterpret_cast<T*>(d_vector),
-                static_cast<Form>(form),
+                static_cast<Precision>(precision),
                 pointers<T>(tokens),
                 pointers<T>(sequences),
                 pointers<T>(vectors),
@@ -185,14 +185,15 @@ class Machine {
 // keeps the memory of a step to one thread.
 class Stepper {
   public:
-    Stepper(const Machine& machine, const Addresses& vectors, const Addresses& panels, int64_t form,
-            bool is_double) {
+    Stepper(const Machine& machine, const Addresses& vectors, const Addresses& panels,
+            int64_t precision, bool is_double) {
         const auto& program = machine.program();
         const auto& table = machine.table();
         if (is_double) {
-            steps_.emplace<Steps<double>>(program, table.of_double, vectors, panels, Form::kFull);
+            steps_.emplace<Steps<double>>(program, table.of_double, vectors, panels, Precision::kFull);
         } else {
-            steps_.emplace<Steps<float>>(program, table.of_float, vectors, panels, static_cast<Form>(form));
+            steps_.emplace<Steps<float>>(program, table.of_float, vectors, panels,
+                                         static_cast<Precision>(precision));
         }
     }
 

@@ -41,11 +41,11 @@ struct Operand {
 };
 
 // In what a panel's numbers are held: the machine's own type or, in float32, fewer bits.
-enum class Form : int64_t { kFull, kBfloat16, kInt8 };
+enum class Precision : int64_t { kFull, kBfloat16, kInt8 };
 
 constexpr int64_t kColumns = 16;  // of a panel in fewer bits, side by side
 
-inline int64_t depths_of_word(Form form) { return form == Form::kInt8 ? 4 : 2; }
+inline int64_t depths_of_word(Precision precision) { return precision == Precision::kInt8 ? 4 : 2; }
 
 // One stretch of a panel: products of one operand, K numbers long.
 struct Stretch {
@@ -66,10 +66,11 @@ struct Panel {
     }
     int64_t size() const { return tiles() * depth() * members * 16; }
 
-    // Words of 32 bits in which a form holds it: for int8, 16 scales before each 16 columns.
-    int64_t words(Form form) const {
-        const int64_t step = depths_of_word(form);
-        return tiles() * members * kColumns * ((depth() + step - 1) / step + (form == Form::kInt8));
+    // Words of 32 bits in which a precision holds it: for int8, 16 scales before each 16 columns.
+    int64_t words(Precision precision) const {
+        const int64_t step = depths_of_word(precision);
+        const int64_t scales = precision == Precision::kInt8;
+        return tiles() * members * kColumns * ((depth() + step - 1) / step + scales);
     }
 };
 
@@ -110,7 +111,7 @@ struct Tensors {
     const int64_t* words;    // (sources,) words of each source, or none: all are as long
     const int64_t* source_rows;       // (batch,) the source of each row, or none: its own
     T *d_keys, *d_values, *d_vector;  // gradients to add to; the last (batch, key width)
-    Form form;                        // of the panels
+    Precision precision;              // of the panels
     std::vector<const T*> tokens, sequences, vectors, panels, first;
     std::vector<int64_t> token_widths, output_widths;
     std::vector<T*> outputs, last, sums;

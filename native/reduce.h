@@ -18,9 +18,9 @@ inline uint32_t as_int8(float x, float scale) {
 
 // The words of 16 columns of a matrix whose numbers are rounded already. `at` gives a number.
 template <class At>
-uint32_t* reduce_columns(Form form, int64_t depth, At at, uint32_t* out) {
+uint32_t* reduce_columns(Precision precision, int64_t depth, At at, uint32_t* out) {
     float scales[kColumns] = {};
-    if (form == Form::kInt8) {
+    if (precision == Precision::kInt8) {
         for (int64_t c = 0; c < kColumns; ++c) {
             for (int64_t d = 0; d < depth; ++d) {
                 const float size = std::abs(at(c, d));
@@ -30,13 +30,13 @@ uint32_t* reduce_columns(Form form, int64_t depth, At at, uint32_t* out) {
         }
     }
     constexpr int shifts[] = {0, 16, 8, 24};
-    const int64_t step = depths_of_word(form);
+    const int64_t step = depths_of_word(precision);
     for (int64_t d = 0; d < depth; d += step) {
         for (int64_t c = 0; c < kColumns; ++c) {
             uint32_t word = 0;
             for (int64_t k = 0; k < std::min(step, depth - d); ++k) {
                 const float x = at(c, d + k);
-                word |= form == Form::kInt8 ? as_int8(x, scales[c]) << shifts[k]
+                word |= precision == Precision::kInt8 ? as_int8(x, scales[c]) << shifts[k]
                                             : as_bfloat16(x) << (16 * k);
             }
             *out++ = word;
@@ -45,15 +45,15 @@ uint32_t* reduce_columns(Form form, int64_t depth, At at, uint32_t* out) {
     return out;
 }
 
-inline void reduce(const Panel& panel, Form form, const float* const* members, int64_t by_unit,
-                   int64_t by_depth, uint32_t* out) {
+inline void reduce(const Panel& panel, Precision precision, const float* const* members,
+                   int64_t by_unit, int64_t by_depth, uint32_t* out) {
     for (int64_t tile = 0; tile < panel.tiles(); ++tile) {
         for (int64_t m = 0; m < panel.members; ++m) {
             auto at = [&](int64_t column, int64_t d) {
                 const int64_t unit = tile * kColumns + column;
                 return unit < panel.width ? members[m][unit * by_unit + d * by_depth] : 0.0f;
             };
-            out = reduce_columns(form, panel.depth(), at, out);
+            out = reduce_columns(precision, panel.depth(), at, out);
         }
     }
 }

@@ -36,11 +36,11 @@ template <class T>
 class Steps {
   public:
     Steps(const Program& program, const Functions<T>& functions, const Addresses& vectors,
-          const Addresses& panels, Form form)
+          const Addresses& panels, Precision precision)
         : program_(program), functions_(functions) {
         tensors_.steps = 1;
         tensors_.batch = -1;
-        tensors_.form = form;
+        tensors_.precision = precision;
         assign(tensors_.vectors, vectors);
         assign(tensors_.panels, panels);
     }

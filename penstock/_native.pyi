@@ -29,19 +29,19 @@ class Machine:
     ) -> None:
         """Copy matrices, given by address and strides, to the order in which they are read."""
 
-    def words(self, panel: int, form: int) -> int:
-        """How many words of 32 bits a panel holds in a form of fewer bits."""
+    def words(self, panel: int, precision: int) -> int:
+        """How many words of 32 bits a panel holds in a precision of fewer bits."""
 
     def reduce(
         self,
         panel: int,
-        form: int,
+        precision: int,
         members: Sequence[int],
         by_unit: int,
         by_depth: int,
         out: int,
     ) -> None:
-        """Copy matrices of float32, rounded to a form already, to its words."""
+        """Copy matrices of float32, rounded to a precision already, to its words."""
 
     def run(self, *arguments: object) -> None:
         """Run over a sequence; tensors are given by address."""
@@ -54,7 +54,7 @@ class Stepper:
         machine: Machine,
         vectors: Sequence[int],
         panels: Sequence[int],
-        form: int,
+        precision: int,
         is_double: bool,
     ) -> None: ...
     def step(

@@ -113,7 +113,7 @@ def evaluate(
     opened = []
     for path in models:
         with watch(f"reading {path}") as told:
-            opened.append(open_model(path, told, form=quantise, threads=threads))
+            opened.append(open_model(path, told, precision=quantise, threads=threads))
     if not any(isinstance(model, Network) for model in opened):
         refuse(context, ("dynamic", *OF_DYNAMIC, "theta"), "n-grams have no state")
     if len(opened) == 1 and isinstance(opened[0], Network):

@@ -38,7 +38,7 @@ def generate(
 
     use_threads(threads)
     sampling = Sampling(0.0 if greedy else temperature, top_k, top_p)
-    opened = open_model(folder, form=quantise)
+    opened = open_model(folder, precision=quantise)
     tokeniser, model = opened.tokeniser, opened.symbols()
     start = [tokeniser.eos_id, *tokeniser.encode(prompt)]
     forbidden = [] if unknown or tokeniser.unk_id is None else [tokeniser.unk_id]

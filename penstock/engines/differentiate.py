@@ -64,7 +64,7 @@ def run_loop(
     """
     if not wants_gradient(flat):
         made, matrices = compiled(program), _split(flat, sizes)[3]
-        packed = weights.keep(program, lambda: made.pack(matrices, weights.form))
+        packed = weights.keep(program, lambda: made.pack(matrices, weights.precision))
         return forward(made, flat, sizes, like, order, packed)
     call = _Call(program, sizes, order, like, again.run, len(again.leaves))
     return list(_Differentiable.apply(call, *again.leaves, *flat))

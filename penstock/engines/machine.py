@@ -12,8 +12,8 @@ from torch import Tensor
 from penstock._native import Machine, instruction_sets
 from penstock.caching import cached_property
 from penstock.engines.assemble import assemble
-from penstock.engines.forms import FORMS, FULL
 from penstock.engines.instructions import TILE
+from penstock.engines.precision import FULL, PRECISIONS
 from penstock.equations.adjoint import Adjoint, adjoint
 from penstock.equations.loop import Block, Loop
 
@@ -60,10 +60,10 @@ class Order:
 
 @dataclass(frozen=True)
 class Panels:
-    """Packed matrices, and the number of the form they are held in."""
+    """Packed matrices, and the number of their precision."""
 
     tensors: tuple[Tensor, ...]
-    form: int
+    precision: int
 
 
 class Compiled:
@@ -98,12 +98,12 @@ class Compiled:
         """The same loop, with what the way back needs among its outputs."""
         return Compiled(self.adjoint.forward)
 
-    def pack(self, matrices: Sequence[Tensor], form: str = FULL) -> Panels:
+    def pack(self, matrices: Sequence[Tensor], precision: str = FULL) -> Panels:
         """Copy matrices (sum of rows, columns) to the order in which the machine reads them.
 
-        With a form of fewer bits, their numbers are rounded to it already, and in float32.
+        In fewer bits, their numbers are rounded already, and in float32.
         """
-        packed, code = [], FORMS[form]
+        packed, code = [], PRECISIONS[precision]
         for number, panel in enumerate(self.panels):
             matrix, shape = matrices[panel.source].contiguous(), self.loop.matrices[panel.source]
             address, size = matrix.data_ptr(), matrix.element_size()
@@ -161,7 +161,7 @@ class Compiled:
             _addresses(outputs),
             [width or source for width in self.output_widths],
             _addresses(sums),
-            packed.form,
+            packed.precision,
             like.dtype == torch.float64,
             torch.get_num_threads(),
         )

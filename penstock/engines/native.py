@@ -167,7 +167,7 @@ def _again(
     The graph of the outputs keeps what this refers to alive: inputs only, never an output.
     """
     state, first = sequence.state, sequence.first
-    layout, form = weights.layout, weights.form
+    layout, precision = weights.layout, weights.precision
     fields = [slot.field for slot in lowered.slots]
 
     def run(leaves: Iterable[Tensor]) -> list[Tensor]:
@@ -182,7 +182,7 @@ def _again(
             state=dict(zip(state, rest, strict=False)),
             first=dict(zip(first, rest[len(state) :], strict=True)),
         )
-        values, end = reference.values(plan, Weights(layout, flat, form), inputs, lowered.kept)
+        values, end = reference.values(plan, Weights(layout, flat, precision), inputs, lowered.kept)
         outputs = [values[index] for index in lowered.kept]
         if real is not None:
             outputs = [real.pack(output) for output in outputs]

@@ -21,12 +21,12 @@ from penstock.equations import parse
 from penstock.equations.plan import Plan, plan
 from penstock.equations.program import Operation
 
-__all__ = ["FORMS", "Form", "accepts", "describe", "form_of", "run", "supports"]
+__all__ = ["CELLS", "Cell", "accepts", "cell_of", "describe", "run", "supports"]
 
 
 @dataclass(frozen=True)
-class Form:
-    """What an operation of PyTorch computes.
+class Cell:
+    """A cell that PyTorch has.
 
     Attributes:
         name: of the module that runs it.
@@ -67,9 +67,9 @@ h = (1 - z) * n + z * h[t-1]
 """
 _PLAIN = (("W",), ("U",), ("b",), ("0",))
 
-FORMS = (
-    Form("nn.LSTM", nn.LSTM, torch.lstm, f"{_LSTM}h = o * tanh(c)", _parts("ifgo")),
-    Form(
+CELLS = (
+    Cell("nn.LSTM", nn.LSTM, torch.lstm, f"{_LSTM}h = o * tanh(c)", _parts("ifgo")),
+    Cell(
         "nn.LSTM with a projection",
         nn.LSTM,
         torch.lstm,
@@ -77,9 +77,9 @@ FORMS = (
         _parts("ifgo", ("0",) * 4, ("W_h",)),
         {"proj_size": "P"},
     ),
-    Form("nn.GRU", nn.GRU, torch.gru, _GRU, _parts("rzn", ("0", "0", "q_n"))),
-    Form("nn.RNN", nn.RNN, torch.rnn_tanh, "h = tanh(W @ x + U @ h[t-1] + b)", _PLAIN),
-    Form(
+    Cell("nn.GRU", nn.GRU, torch.gru, _GRU, _parts("rzn", ("0", "0", "q_n"))),
+    Cell("nn.RNN", nn.RNN, torch.rnn_tanh, "h = tanh(W @ x + U @ h[t-1] + b)", _PLAIN),
+    Cell(
         "nn.RNN with relu",
         nn.RNN,
         torch.rnn_relu,
@@ -91,29 +91,29 @@ FORMS = (
 
 
 @cache
-def _known() -> dict[tuple[Operation, ...], Form]:
-    return {plan(parse(form.equations)).program.operations: form for form in FORMS}
+def _known() -> dict[tuple[Operation, ...], Cell]:
+    return {plan(parse(cell.equations)).program.operations: cell for cell in CELLS}
 
 
-def form_of(plan: Plan) -> Form | None:
+def cell_of(plan: Plan) -> Cell | None:
     """The operation of PyTorch that computes a program, if there is one."""
-    if "form" not in plan.notes:
-        plan.notes["form"] = _known().get(plan.program.operations)
-    found: Form | None = plan.notes["form"]
+    if "cell" not in plan.notes:
+        plan.notes["cell"] = _known().get(plan.program.operations)
+    found: Cell | None = plan.notes["cell"]
     return found
 
 
 def supports(plan: Plan, _: Tensor) -> str:
     """Why the engine cannot run a program; empty when it can."""
-    if form_of(plan) is None:
+    if cell_of(plan) is None:
         return f"PyTorch has no operation for the equations of {plan.program.name}"
     return ""
 
 
 def accepts(plan: Plan, sequence: Sequence, trace: Collection[str]) -> str:
     """Why the engine cannot run a program over a sequence; empty when it can."""
-    form, sizes = form_of(plan), sequence.sizes
-    if form is not None and sizes["H"] in [sizes.get(size) for size in form.options.values()]:
+    cell, sizes = cell_of(plan), sequence.sizes
+    if cell is not None and sizes["H"] in [sizes.get(size) for size in cell.options.values()]:
         return "PyTorch takes a projection of H units for none"
     if trace:
         return "PyTorch gives no value from within a step"
@@ -127,10 +127,10 @@ def accepts(plan: Plan, sequence: Sequence, trace: Collection[str]) -> str:
 
 def describe(plan: Plan, _: Mapping[str, int]) -> str:
     """What it calls, and when it does not, in words."""
-    form = form_of(plan)
-    assert form is not None
+    cell = cell_of(plan)
+    assert cell is not None
     return (
-        f"torch: what {form.name} runs, but not with resets, traces or padding before the end; "
+        f"torch: what {cell.name} runs, but not with resets, traces or padding before the end; "
         "no second derivatives"
     )
 
@@ -140,8 +140,8 @@ def run(
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
     """Run a program over a sequence; see :func:`penstock.engines.reference.run`."""
     del trace
-    form = form_of(plan)
-    assert form is not None
+    cell = cell_of(plan)
+    assert cell is not None
     fields = [slot.field for slot in plan.program.slots]
     first = [sequence.state[field] for field in fields]
     if not sequence.xs.shape[0] or not sequence.xs.shape[1]:
@@ -149,26 +149,26 @@ def run(
         return sequence.nothing(width, weights), sequence.state, {}
     lengths = None if sequence.mask is None else sequence.mask.sum(0)
     xs = _turned(sequence.xs, lengths) if sequence.reverse else sequence.xs
-    ys, last = _call(form, _in_order(form, weights), xs, first, lengths)
+    ys, last = _call(cell, _in_order(cell, weights), xs, first, lengths)
     ys = _turned(ys, lengths) if sequence.reverse else ys
     return ys, dict(zip(fields, last, strict=True)), {}
 
 
 def _call(
-    form: Form, weights: list[Tensor], xs: Tensor, first: list[Tensor], lengths: Tensor | None
+    cell: Cell, weights: list[Tensor], xs: Tensor, first: list[Tensor], lengths: Tensor | None
 ) -> tuple[Tensor, list[Tensor]]:
     """Outputs, zero at padding, and last states."""
     state = [value[None] for value in first]
     hidden: Any = state if len(state) > 1 else state[0]
     options = True, 1, 0.0, torch.is_grad_enabled(), False
     if lengths is None:
-        ys, *last = form.operation(xs, hidden, weights, *options, False)
+        ys, *last = cell.operation(xs, hidden, weights, *options, False)
         return ys, [value[0] for value in last]
     # Packed sequences hold a step at least; what a sequence of none gives is put right.
     packed = pack_padded_sequence(xs, lengths.clamp(min=1).cpu(), enforce_sorted=False)
     order = packed.sorted_indices
     hidden = [value[:, order] for value in state] if len(state) > 1 else hidden[:, order]
-    data, *last = form.operation(packed.data, packed.batch_sizes, hidden, weights, *options)
+    data, *last = cell.operation(packed.data, packed.batch_sizes, hidden, weights, *options)
     ys, _ = pad_packed_sequence(packed._replace(data=data), total_length=xs.shape[0])
     empty = (lengths == 0)[:, None]
     ends = [value[0, packed.unsorted_indices] for value in last]
@@ -176,11 +176,11 @@ def _call(
     return ys.masked_fill(empty, 0), ends
 
 
-def _in_order(form: Form, weights: Weights) -> list[Tensor]:
+def _in_order(cell: Cell, weights: Weights) -> list[Tensor]:
     """The weights as PyTorch stacks them, in one piece, as cuDNN wants them."""
-    height = len(weights[form.parts[2][0]])
+    height = len(weights[cell.parts[2][0]])
     zeros = weights.flat.new_zeros(height)
-    blocks = [[zeros if name == "0" else weights[name] for name in part] for part in form.parts]
+    blocks = [[zeros if name == "0" else weights[name] for name in part] for part in cell.parts]
     piece = torch.cat([block.reshape(-1) for part in blocks for block in part])
     parts = piece.split([sum(block.numel() for block in part) for part in blocks])
     return [values.view(-1, *part[0].shape[1:]) for values, part in zip(parts, blocks, strict=True)]

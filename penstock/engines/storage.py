@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from penstock.caching import cached_property
-from penstock.engines.forms import FULL, rounded
+from penstock.engines.precision import FULL, rounded
 from penstock.equations.plan import Plan, Product
 
 __all__ = ["Layout", "Weights", "stack"]
@@ -77,11 +77,11 @@ class Weights:
     Attributes:
         layout: where each lies.
         flat: all of them.
-        form: what products round matrices to (:data:`penstock.engines.forms.FORMS`).
+        precision: what products round matrices to (:data:`penstock.engines.precision.PRECISIONS`).
     """
 
-    def __init__(self, layout: Layout, flat: Tensor, form: str = FULL) -> None:
-        self.layout, self.flat, self.form = layout, flat, form
+    def __init__(self, layout: Layout, flat: Tensor, precision: str = FULL) -> None:
+        self.layout, self.flat, self.precision = layout, flat, precision
         self._kept: dict[Hashable, Any] = {}
         counts = dict(zip(layout.shapes, layout.counts, strict=True))
         groups = layout.groups
@@ -115,6 +115,6 @@ class Weights:
 def stack(weights: Weights, names: tuple[str, ...], matrices: list[Tensor]) -> Tensor:
     """The matrices of one joined product, stacked by rows, as products take them."""
     if len(matrices) == 1:
-        return rounded(matrices[0], weights.form)
+        return rounded(matrices[0], weights.precision)
     together = weights.stacked(names)
-    return rounded(torch.cat(matrices) if together is None else together, weights.form)
+    return rounded(torch.cat(matrices) if together is None else together, weights.precision)

@@ -102,12 +102,12 @@ def streamed(
 
     stages = before(None)
     vectors = [stages.values[index].reshape(-1).contiguous() for index in lowered.vectors]
-    packed = made.pack([stages.stack(p)[0] for p in lowered.products], weights.form)
+    packed = made.pack([stages.stack(p)[0] for p in lowered.products], weights.precision)
     stepper = Stepper(
         made.machine,
         [vector.data_ptr() for vector in vectors],
         [panel.data_ptr() for panel in packed.tensors],
-        packed.form,
+        packed.precision,
         weights.flat.dtype == torch.float64,
     )
     widths = tuple(state.width for state in lowered.loop.states)

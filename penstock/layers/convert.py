@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
-from penstock.engines.pytorch import FORMS, Form, form_of
+from penstock.engines.pytorch import CELLS, Cell, cell_of
 from penstock.equations.plan import plan
 from penstock.errors import ConfigError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["from_torch", "to_torch"]
 
 _PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
-"""PyTorch's names, in the order of :attr:`penstock.engines.pytorch.Form.parts`."""
+"""PyTorch's names, in the order of :attr:`penstock.engines.pytorch.Cell.parts`."""
 
 
 def _cell_name(module: nn.RNNBase) -> str:
@@ -77,29 +77,29 @@ def to_torch(layer: Recurrent) -> nn.RNN | nn.LSTM | nn.GRU:
     return module
 
 
-def _form(layer: Recurrent) -> Form | None:
-    return form_of(plan(layer.program))
+def _cell(layer: Recurrent) -> Cell | None:
+    return cell_of(plan(layer.program))
 
 
 def _theirs(layer: Recurrent, module: nn.RNNBase, index: int, way: int) -> dict[str, list[Tensor]]:
     """Weight name to the parts of PyTorch's parameters whose sum it is."""
-    suffix, form = f"_l{index}{'_reverse' if way else ''}", _form(layer)
-    assert form is not None
+    suffix, cell = f"_l{index}{'_reverse' if way else ''}", _cell(layer)
+    assert cell is not None
     parts: dict[str, list[Tensor]] = {}
-    for ours, theirs in zip(form.parts, _PARTS, strict=False):
+    for ours, theirs in zip(cell.parts, _PARTS, strict=False):
         if not hasattr(module, theirs + suffix):
             continue
         blocks = getattr(module, theirs + suffix).chunk(len(ours))
         # PyTorch's second bias of a gate adds to the first where the equations have one.
-        for name, first, block in zip(ours, form.parts[2], blocks, strict=False):
+        for name, first, block in zip(ours, cell.parts[2], blocks, strict=False):
             parts.setdefault(first if name == "0" else name, []).append(block)
     return parts
 
 
 def _module(layer: Recurrent) -> nn.RNN | nn.LSTM | nn.GRU:
-    form, refusal = _form(layer), "Recurrent.to_torch: PyTorch has no"
-    if form is None:
-        has = ", ".join(dict.fromkeys(known.name for known in FORMS))
+    cell, refusal = _cell(layer), "Recurrent.to_torch: PyTorch has no"
+    if cell is None:
+        has = ", ".join(dict.fromkeys(known.name for known in CELLS))
         raise ConfigError(
             f"{refusal} cell with the equations of {layer.program.name!r}, regularisers included. "
             f"It has {has}."
@@ -109,8 +109,8 @@ def _module(layer: Recurrent) -> nn.RNN | nn.LSTM | nn.GRU:
     if layer.learn_state:
         raise ConfigError(f"{refusal} learnt first state. Make the layer without learn_state.")
     first = cast("Direction", layer.stack[0])
-    options = {name: first.sizes.get(value, value) for name, value in form.options.items()}
-    module = form.module(
+    options = {name: first.sizes.get(value, value) for name, value in cell.options.items()}
+    module = cell.module(
         layer.input_size,
         layer.hidden_sizes[0],
         layer.num_layers,

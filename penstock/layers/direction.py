@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from penstock.caching import cached_property
 from penstock.engines.choose import Choice, Engine, choose
-from penstock.engines.forms import FULL
 from penstock.engines.noise import draw
+from penstock.engines.precision import FULL
 from penstock.engines.stages import Sequence
 from penstock.engines.storage import Layout, Weights
 from penstock.engines.stream import Streamed, streamed
@@ -34,7 +34,7 @@ class Direction(nn.Module):
         program: the cell, regularisers included.
         sizes: every size by name.
         flat: all weights, matrices that are multiplied together side by side.
-        form: what products round matrices to.
+        precision: what products round matrices to.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Direction(nn.Module):
                 f"word, got learn_state=True for {program.name}."
             )
         self.learn_state = learn_state
-        self.form = FULL
+        self.precision = FULL
         self._kept: tuple[tuple[object, ...], Weights] | None = None
         self._choices: dict[tuple[bool, torch.dtype, torch.device], Choice] = {}
         for made in self._plans.values():  # an engine that cannot run this is refused now
@@ -96,17 +96,21 @@ class Direction(nn.Module):
         if key not in self._choices:
             self._choices[key] = choose(self.plan, self.flat, self.engine)
         found = self._choices[key]
-        if self.form != FULL and (why := self._not_reduced(found)):
-            raise ConfigError(f"Recurrent: weights in {self.form} do not run: {why}.")
+        if self.precision != FULL and (why := self._not_reduced(found)):
+            raise ConfigError(f"Recurrent: weights in {self.precision} do not run: {why}.")
         return found
 
-    def set_form(self, form: str) -> None:
-        """Round the matrices to a form of :data:`penstock.engines.forms.FORMS`, if it can run."""
-        before, self.form = self.form, form
+    def set_precision(self, precision: str) -> None:
+        """Round the matrices, if that runs.
+
+        Args:
+            precision: of :data:`penstock.engines.precision.PRECISIONS`.
+        """
+        before, self.precision = self.precision, precision
         try:
             assert self.choice
         except ConfigError:
-            self.form = before
+            self.precision = before
             raise
 
     def _not_reduced(self, choice: Choice) -> str:
@@ -191,7 +195,7 @@ class Direction(nn.Module):
 
     def streamed(self, trace: Collection[str] = ()) -> Streamed:
         """This layer ready to take single steps with its present weights."""
-        weights = Weights(self.layout, self.flat.detach(), self.form)
+        weights = Weights(self.layout, self.flat.detach(), self.precision)
         return streamed(self.plan, weights, self.sizes, trace)
 
     def train(self, mode: bool = True) -> Self:
@@ -208,10 +212,10 @@ class Direction(nn.Module):
         flat = self.flat
         changes = self.training or torch.is_grad_enabled()
         if changes or torch.compiler.is_compiling() or flat.is_inference():
-            return Weights(self.layout, flat, self.form)
-        key = id(flat), flat._version, flat.data_ptr(), flat.dtype, self.form
+            return Weights(self.layout, flat, self.precision)
+        key = id(flat), flat._version, flat.data_ptr(), flat.dtype, self.precision
         if self._kept is None or self._kept[0] != key:
-            self._kept = key, Weights(self.layout, flat.detach(), self.form)
+            self._kept = key, Weights(self.layout, flat.detach(), self.precision)
         return self._kept[1]
 
     def _sizes(self, memory: Memory | None) -> dict[str, int]:

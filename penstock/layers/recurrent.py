@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penstock.cells.base import Cell, as_program
-from penstock.engines.forms import FORMS, FULL
+from penstock.engines.precision import FULL, PRECISIONS
 from penstock.equations.describe import describe
 from penstock.equations.program import Program
 from penstock.errors import ConfigError, ShapeError, unknown
@@ -232,7 +232,7 @@ class Recurrent(nn.Module):
             )
         return self._directions()[layer * self.directions + direction].weights(grad=grad)
 
-    def quantise(self, form: str) -> Self:
+    def quantise(self, precision: str) -> Self:
         """Round the matrices that products take to "bfloat16" or "int8"; "float32" ends it.
 
         int8 has a scale for each unit and gate.  The parameters stay as they are: evaluation packs
@@ -240,11 +240,11 @@ class Recurrent(nn.Module):
         not.
 
         Raises:
-            ConfigError: there is no such form, or the layer cannot run with it.
+            ConfigError: there is no such precision, or the layer cannot run with it.
         """
-        FORMS[form]
+        PRECISIONS[precision]
         for direction in self._directions():
-            direction.set_form(form)
+            direction.set_precision(precision)
         self._stream, self._looking = None, {}
         return self
 
@@ -265,8 +265,8 @@ class Recurrent(nn.Module):
             )
         first = self._directions()[0]
         lines.append(describe(first.plan))
-        if first.form != FULL:
-            lines.append(f"products take matrices in {first.form}, states are float32")
+        if first.precision != FULL:
+            lines.append(f"products take matrices in {first.precision}, states are float32")
         if first.recompute:
             lines.append("in training: states of about sqrt(T) steps are kept, the rest run again")
         if how := first.choice.engine.describe(first.plan, first.sizes):

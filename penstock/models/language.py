@@ -173,12 +173,12 @@ class LanguageModel(nn.Module):
                 if name not in own:
                     view.uniform_(-bound, bound)
 
-    def quantise(self, form: str) -> Self:
+    def quantise(self, precision: str) -> Self:
         """Hold the matrices of the recurrent layers in fewer bits: see :meth:`Recurrent.quantise`.
 
         Embedding and output stay in float32.
         """
-        self.recurrent.quantise(form)
+        self.recurrent.quantise(precision)
         return self
 
     def forward(

@@ -22,30 +22,32 @@ def is_ngram(path: Path) -> bool:
 
 
 def open_model(
-    path: Path, progress: Progress = silent, *, form: str = "", threads: int = 0
+    path: Path, progress: Progress = silent, *, precision: str = "", threads: int = 0
 ) -> Network | Counted:
     """The model in a folder or a file.
 
     Args:
         progress: told of the reading.
-        form: hold a network's matrices in fewer bits.
+        precision: hold a network's matrices in fewer bits.
         threads: that share the scoring of a text with n-grams (0: one for each processor).
 
     Raises:
         DataError: it is missing, damaged or something else.
-        ConfigError: it cannot take that form.
+        ConfigError: it cannot take that precision.
     """
     if is_ngram(path):
-        if form:
-            raise ConfigError(f"{path}: expected a network for --quantise {form}, got n-grams.")
+        if precision:
+            raise ConfigError(
+                f"{path}: expected a network for --quantise {precision}, got n-grams."
+            )
         return open_counted(path, progress, threads=threads or os.cpu_count() or 1)
     from penstock.models.language import LanguageModel
 
     found = Network.open(path)
-    if form:
+    if precision:
         if not isinstance(found.model, LanguageModel):
-            raise ConfigError(f"{path}: expected a recurrent network for --quantise {form}.")
-        found.model.quantise(form)
+            raise ConfigError(f"{path}: expected a recurrent network for --quantise {precision}.")
+        found.model.quantise(precision)
     return found
 
 

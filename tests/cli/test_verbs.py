@@ -136,16 +136,18 @@ def test_evaluate(program, trained, texts, options):
     assert plain.endswith(found["signature"] + "\n")
 
 
-@pytest.mark.parametrize("form", ["bfloat16", "int8"])
-def test_a_network_in_fewer_bits(program, trained, texts, form):
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_a_network_in_fewer_bits(program, trained, texts, precision):
     words = ["evaluate", trained, "--test", texts / "test.txt", "--json"]
-    (plain,), (found,) = (program(*words, *more).objects for more in ([], ["--quantise", form]))
+    (plain,), (found,) = (
+        program(*words, *more).objects for more in ([], ["--quantise", precision])
+    )
     assert plain["perplexity"] != found["perplexity"]
     assert abs(found["perplexity"] / plain["perplexity"] - 1) < 0.01
-    assert program("generate", trained, "--tokens", 3, "--quantise", form).status == 0
-    refused = program(*words, "--quantise", form[:-1])
+    assert program("generate", trained, "--tokens", 3, "--quantise", precision).status == 0
+    refused = program(*words, "--quantise", precision[:-1])
     assert refused.status == 2
-    assert f"Did you mean '{form}'?" in refused.err
+    assert f"Did you mean '{precision}'?" in refused.err
 
 
 def test_evaluate_agrees_with_training(program, trained, texts):

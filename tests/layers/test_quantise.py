@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from penstock.cells import CELLS
-from penstock.engines.forms import rounded
+from penstock.engines.precision import rounded
 from penstock.errors import ConfigError
 from penstock.layers.attention import decoder_program
 from penstock.layers.recurrent import Recurrent
 from tests.layers.test_stream import READS_EARLIER_INPUTS
 from tests.tolerances import assert_close
 
-FORMS = ["bfloat16", "int8"]
+PRECISIONS = ["bfloat16", "int8"]
 TOLERANCE = {"bfloat16": "float32 of two engines", "int8": "products with 16 bits"}
 SIZES = [(1, 1, 1), (5, 7, 1), (18, 33, 3), (600, 17, 2), (40, 65, 25)]
 """Input, hidden units, rows."""
@@ -44,38 +44,38 @@ def check(layer, oracle, xs, kind):
         assert_close(mine / scale, theirs / scale, kind)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", sorted(name for name in CELLS))
 @torch.no_grad()
-def test_every_cell_is_the_reference_with_rounded_weights(name, form):
+def test_every_cell_is_the_reference_with_rounded_weights(name, precision):
     layer, oracle = pair(name, 6, 9, 2)
     xs = torch.randn(5, 1, 6)
     before = layer(xs)[0]
-    check(layer.quantise(form), oracle.quantise(form), xs, TOLERANCE[form])
+    check(layer.quantise(precision), oracle.quantise(precision), xs, TOLERANCE[precision])
     assert not torch.equal(layer(xs)[0], before)
     if name not in READS_EARLIER_INPUTS:
         assert layer._stream is not None
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize(("inputs", "hidden", "rows"), SIZES)
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 @torch.no_grad()
-def test_odd_sizes(name, inputs, hidden, rows, form):
+def test_odd_sizes(name, inputs, hidden, rows, precision):
     layer, oracle = pair(name, inputs, hidden)
     xs = torch.randn(4, rows, inputs)
-    check(layer.quantise(form), oracle.quantise(form), xs, TOLERANCE[form])
+    check(layer.quantise(precision), oracle.quantise(precision), xs, TOLERANCE[precision])
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("precision", PRECISIONS)
 @torch.no_grad()
-def test_both_directions_with_padding(form):
-    layer = Recurrent("gru", 5, 9, bidirectional=True).eval().quantise(form)
+def test_both_directions_with_padding(precision):
+    layer = Recurrent("gru", 5, 9, bidirectional=True).eval().quantise(precision)
     xs, lengths = torch.randn(6, 3, 5), torch.tensor([6, 1, 3])
     ys, _ = layer(xs, None, lengths)
     for b, length in enumerate(lengths):
         alone, _ = layer(xs[:length, b : b + 1])
-        assert_close(ys[:length, b : b + 1], alone, TOLERANCE[form])
+        assert_close(ys[:length, b : b + 1], alone, TOLERANCE[precision])
 
 
 def test_no_number_is_further_from_its_weight_than_half_a_step():
@@ -89,11 +89,11 @@ def test_no_number_is_further_from_its_weight_than_half_a_step():
     assert torch.equal(rounded(near, "int8").sign(), near.sign())
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_what_is_no_number_stays_none(form):
-    assert torch.equal(rounded(torch.zeros(2, 3), form), torch.zeros(2, 3))
-    assert rounded(torch.tensor([[1.0, torch.nan]]), form).isnan().any()
-    layer = Recurrent("elman", 3, 4).eval().quantise(form)
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_what_is_no_number_stays_none(precision):
+    assert torch.equal(rounded(torch.zeros(2, 3), precision), torch.zeros(2, 3))
+    assert rounded(torch.tensor([[1.0, torch.nan]]), precision).isnan().any()
+    layer = Recurrent("elman", 3, 4).eval().quantise(precision)
     with torch.no_grad():
         for wrong in (torch.nan, torch.inf, -torch.inf):
             x = torch.zeros(1, 3)
@@ -105,15 +105,15 @@ def test_what_is_no_number_stays_none(form):
         assert layer.step(torch.ones(1, 3), state)[0][0, 0].isnan()
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("engine", ["native", "reference"])
-def test_training_rounds_and_moves_what_is_not_rounded(engine, form):
-    layer = Recurrent("lstm", 4, 5, engine=engine).quantise(form)
+def test_training_rounds_and_moves_what_is_not_rounded(engine, precision):
+    layer = Recurrent("lstm", 4, 5, engine=engine).quantise(precision)
     plain = Recurrent("lstm", 4, 5, engine="reference")
     with torch.no_grad():
         for name, weight in plain.weights().items():
             given = layer.weights()[name]
-            weight.copy_(rounded(given, form) if given.ndim == 2 else given)
+            weight.copy_(rounded(given, precision) if given.ndim == 2 else given)
     xs = torch.randn(3, 2, 4)
     for one in (layer, plain):
         one(xs)[0].square().sum().backward()
