@@ -27,15 +27,13 @@ from penstock.cli.search_options import SearchOptions, search_options
 from penstock.cli.translators import evaluate_translators, is_translator
 from penstock.counting.mixture import em_weights
 from penstock.errors import ConfigError, unknown
-from penstock.progress import Watch
 from penstock.scoring import log_linear
-from penstock.scoring.measure import improper, measure, tokenised
+from penstock.scoring.measure import improper, measure
 from penstock.scoring.network import Network
 from penstock.scoring.scorer import check_same_tokens, open_model
 
 if TYPE_CHECKING:
     from penstock.metrics import Perplexity
-    from penstock.scoring.losses import Adaption
 
 __all__ = ["evaluate"]
 
@@ -116,9 +114,6 @@ def evaluate(
             opened.append(open_model(path, told, precision=quantise, threads=threads))
     if not any(isinstance(model, Network) for model in opened):
         refuse(context, ("dynamic", *OF_DYNAMIC, "theta"), "n-grams have no state")
-    if len(opened) == 1 and isinstance(opened[0], Network):
-        _show(_cost(opened[0], test, adaption, watch), {}, as_json)
-        return
     check_same_tokens(opened)
     if mix == log_linear.NAME:
         weights = log_linear.fit(opened, valid or [], adaption, watch)
@@ -160,22 +155,6 @@ def _check(
     if mix in FITTED and not valid:
         raise ConfigError(
             f"evaluate: expected --valid FILE, the text that {mix} fits the weights to."
-        )
-
-
-def _cost(network: Network, files: Sequence[Path], adaption: Adaption, watch: Watch) -> Perplexity:
-    """What the text of the files costs under one network."""
-    from penstock.scoring.losses import perplexity
-
-    with tokenised(files, network.tokeniser, watch) as corpus, watch("evaluating") as told:
-        return perplexity(
-            network.model,
-            network.tokeniser,
-            corpus,
-            alone=adaption.alone,
-            cache=adaption.cache,
-            dynamic=adaption.dynamic,
-            progress=told,
         )
 
 

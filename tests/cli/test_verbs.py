@@ -136,6 +136,16 @@ def test_evaluate(program, trained, texts, options):
     assert plain.endswith(found["signature"] + "\n")
 
 
+def test_evaluate_tells_unknown_words_apart(program, trained, texts, tmp_path):
+    known, more = texts / "test.txt", tmp_path / "more.txt"
+    more.write_text(known.read_text(encoding="utf-8") + "qwertz\n", encoding="utf-8")
+    (found,) = program("evaluate", trained, "--test", more, "--json").objects
+    assert found["unknown"] == 1
+    assert found["perplexity_without_unk"] != found["perplexity"]
+    assert "    without <unk>   " in program("evaluate", trained, "--test", more).out
+    assert "without" not in program("evaluate", trained, "--test", known, "--json").out
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
 def test_a_network_in_fewer_bits(program, trained, texts, precision):
     words = ["evaluate", trained, "--test", texts / "test.txt", "--json"]
