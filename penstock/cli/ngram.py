@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -141,7 +141,10 @@ def _estimated(
 
     words = spelt(tokeniser)
     special = (tokeniser.eos_id, tokeniser.unk_id)
-    vocabulary = Vocabulary(word for id, word in enumerate(words) if id not in special)
+    own = [word for id, word in enumerate(words) if id not in special]
+    if marks := {"<s>", "</s>"} & set(own):
+        _check_unmarked(text, marks)
+    vocabulary = Vocabulary(own)
     places = np.array([vocabulary.ids[word] for word in words])
     with (
         tokenised(text, tokeniser, watch) as corpus,
@@ -159,6 +162,19 @@ def _estimated(
             progress=progress,
         )
     return entropy_pruned(model, settings.entropy) if settings.entropy else model
+
+
+def _check_unmarked(text: Sequence[Path], marks: Set[str]) -> None:
+    """Refuse text with the marks of the ends of sentences, naming the first line that has one."""
+    from penstock.text import read_lines
+
+    for path in text:
+        for number, line in enumerate(read_lines(path), 1):
+            if found := next((word for word in line.split() if word in marks), ""):
+                raise DataError(
+                    f"{path}:{number}: expected no {found}, which an n-gram model puts at the "
+                    "ends of a line itself. Take it out of the text."
+                )
 
 
 @contextmanager

@@ -318,8 +318,8 @@ def test_a_wrong_setting_writes_nothing(program, texts, tmp_path, options, said)
     [
         (b"", "the file is empty"),
         (b"\n\n\n", "the text is empty: not one token in it"),
-        (b"a <s> b\n", "got '<s>' which the model keeps for itself. Take it out of the text."),
-        (b"a </s> b\n", "got '</s>' which the model keeps for itself"),
+        (b"a\na <s> b\n", "t.txt:2: expected no <s>, which an n-gram model puts"),
+        (b"a </s> b\n", "t.txt:1: expected no </s>"),
         (b"a \xff\n", ":1: expected UTF-8, got byte 0xff"),
     ],
     ids=repr,
