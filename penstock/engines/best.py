@@ -30,15 +30,7 @@ class BestSymbols:
     """
 
     def __init__(self, matrix: Tensor, bias: Tensor) -> None:
-        self._made_of = [(weight, weight._version, weight.data_ptr()) for weight in (matrix, bias)]
         self._panel = _Panel(matrix.detach(), bias.detach())
-
-    def is_of(self, matrix: Tensor, bias: Tensor) -> bool:
-        """Whether these are the weights it was made of, unchanged."""
-        return all(
-            weight is own and weight._version == version and weight.data_ptr() == address
-            for weight, (own, version, address) in zip((matrix, bias), self._made_of, strict=True)
-        )
 
     def __call__(self, h: Tensor, number: int) -> tuple[Tensor, Tensor]:
         """The ``number`` largest log-probabilities and their symbols, best first.

@@ -14,7 +14,7 @@ from penstock.caching import cached_property
 from penstock.engines.precision import FULL, rounded
 from penstock.equations.plan import Plan, Product
 
-__all__ = ["Layout", "Weights", "stack"]
+__all__ = ["Layout", "Snapshot", "Weights", "stack"]
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,27 @@ class Weights:
     def stacked(self, names: Iterable[str]) -> Tensor | None:
         """The matrices stacked by rows if they lie together, else None."""
         return self._stacked.get(tuple(names))
+
+
+class Snapshot:
+    """What is made of some tensors, kept as long as they are the same and unchanged."""
+
+    def __init__(self, *tensors: Tensor) -> None:
+        self._tensors = [(tensor, tensor._version, tensor.data_ptr()) for tensor in tensors]
+        self._kept: dict[Hashable, Any] = {}
+
+    def is_of(self, *tensors: Tensor) -> bool:
+        """Whether these are the tensors, unchanged."""
+        return all(
+            tensor is own and tensor._version == version and tensor.data_ptr() == address
+            for tensor, (own, version, address) in zip(tensors, self._tensors, strict=True)
+        )
+
+    def keep(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What is made of them, once."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
 
 
 def stack(weights: Weights, names: tuple[str, ...], matrices: list[Tensor]) -> Tensor:

@@ -13,7 +13,7 @@ from penstock.equations import parse, render
 from penstock.equations.program import Program
 from penstock.errors import ConfigError
 from penstock.layers.dropout import sequence_dropout, symbol_vectors
-from penstock.layers.output import output_layer
+from penstock.layers.output import Softmax, output_layer
 from penstock.layers.recurrent import Recurrent
 from penstock.layers.state import State, select
 
@@ -174,11 +174,13 @@ class LanguageModel(nn.Module):
                     view.uniform_(-bound, bound)
 
     def quantise(self, precision: str) -> Self:
-        """Hold the matrices of the recurrent layers in fewer bits: see :meth:`Recurrent.quantise`.
+        """Hold matrices in fewer bits: those of the layers and of a softmax over all tokens.
 
-        Embedding and output stay in float32.
+        Embedding and other outputs stay in float32.  See :meth:`Recurrent.quantise`.
         """
         self.recurrent.quantise(precision)
+        if isinstance(self.output, Softmax):
+            self.output.quantise(precision)
         return self
 
     def forward(

@@ -6,12 +6,14 @@ import copy
 import heapq
 import itertools
 import math
+import pickle
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from penstock.engines.precision import rounded
 from penstock.errors import ConfigError
 from penstock.layers.output import OUTPUTS, ClassSoftmax, output_layer
 from penstock.layers.output.huffman import huffman
@@ -262,3 +264,50 @@ def test_a_copy_of_a_tied_layer_goes_with_the_copied_embedding():
 def test_impossible_outputs(name, options, message):
     with pytest.raises(ConfigError, match=message):
         layer_with(name, options)
+
+
+# -- the full softmax of a few rows ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rows", [(), (1,), (3,), (2, 5), (0,), (40,)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_few_rows_are_the_product_of_many(rows, dtype):
+    layer, h = output_layer("full", 5, 33, projection=4).to(dtype), torch.randn(*rows, 5).to(dtype)
+    expected = F.linear(layer.project(h), layer.weight, layer.bias)
+    with torch.no_grad():
+        for _ in range(2):
+            torch.testing.assert_close(layer(h), expected)
+            layer.weight.mul_(2)  # seen at once
+            expected = F.linear(layer.project(h), layer.weight, layer.bias)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_weights_in_fewer_bits(precision, tied):
+    torch.manual_seed(0)
+    embedding = nn.Embedding(50, 24) if tied else None
+    layer = output_layer("full", 24, 50, tied=embedding).quantise(precision)
+    whole = embedding.weight if tied else layer.weight
+    near = rounded(whole.detach(), precision)
+    assert not torch.equal(near, whole)
+    for count in (1, 3, 30):
+        h = torch.randn(count, 24)
+        expected = torch.log_softmax(F.linear(h, near, layer.bias), -1)
+        for mode in (torch.no_grad, torch.inference_mode, torch.enable_grad):
+            with mode():
+                torch.testing.assert_close(layer.log_p(h), expected, atol=1e-3, rtol=0)
+                found, _ = layer.best(h, 4)
+                torch.testing.assert_close(found, expected.topk(4).values, atol=1e-3, rtol=0)
+    layer.loss(h, torch.arange(30)).backward()
+    assert whole.grad.abs().sum() > 0
+    again = pickle.loads(pickle.dumps(layer))
+    torch.testing.assert_close(again(h), layer(h))
+    layer.quantise("float32")
+    torch.testing.assert_close(layer(h), F.linear(h, whole, layer.bias))
+
+
+def test_fewer_bits_are_of_float32():
+    with pytest.raises(ConfigError, match=r"Softmax: weights in int8 .* torch.float64"):
+        output_layer("full", 4, 9).double().quantise("int8")
+    with pytest.raises(ConfigError, match="Did you mean 'int8'"):
+        output_layer("full", 4, 9).quantise("int")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from penstock.engines.affine import Affine
 from penstock.engines.best import BestSymbols, takes
+from penstock.engines.precision import FULL, PRECISIONS, rounded
+from penstock.engines.storage import Snapshot
 from penstock.errors import ConfigError
 from penstock.layers.output.base import Output, uniform_start
 
@@ -17,6 +21,8 @@ __all__ = ["Softmax", "summed_loss"]
 
 LOGITS = 1 << 22
 """Logits in memory at a time: few enough for the last cache, enough for a large product."""
+FEW = 16
+"""Rows up to which a product is faster by the native machine than by PyTorch."""
 
 
 class _SummedLoss(torch.autograd.Function):
@@ -154,20 +160,45 @@ class Softmax(Output):
         self._tied = (tied,)  # a tuple, so that the embedding's weights are not listed twice
         self.weight = None if tied else nn.Parameter(torch.empty(vocab_size, self.width))
         self.bias = nn.Parameter(torch.zeros(vocab_size))
-        self._best: BestSymbols | None = None
+        self.precision = FULL
+        self._snapshot: Snapshot | None = None
         if self.weight is not None:
             uniform_start(self.weight)
 
     @property
     def matrix(self) -> Tensor:
-        """S, (V, width)."""
-        weight = self.weight if self._tied[0] is None else self._tied[0].weight
-        assert weight is not None
-        return weight
+        """S, (V, width), as products take it."""
+        weight, precision = self._matrix, self.precision
+        if precision == FULL or torch.is_grad_enabled() or weight.is_inference():
+            return rounded(weight, precision)
+        found: Tensor = self._kept("matrix", lambda: rounded(weight.detach(), precision))
+        return found
+
+    def quantise(self, precision: str) -> Self:
+        """Round S to "bfloat16" or "int8", with a scale for each symbol; "float32" ends it.
+
+        See :meth:`penstock.layers.recurrent.Recurrent.quantise`.
+
+        Raises:
+            ConfigError: there is no such precision, or the weights are not float32.
+        """
+        PRECISIONS[precision]
+        if precision != FULL and self._matrix.dtype != torch.float32:
+            raise ConfigError(
+                f"Softmax: weights in {precision} do not run: they stand for float32, and the "
+                f"weights are {self._matrix.dtype}."
+            )
+        self.precision, self._snapshot = precision, None
+        return self
 
     def forward(self, h: Tensor) -> Tensor:
         """Logits of every symbol."""
-        return F.linear(self.projected(h), self.matrix, self.bias)
+        h, precision = self.projected(h), self.precision
+        if self._is_native(h) and h.numel() <= FEW * self.width:
+            product = self._kept("product", lambda: Affine(self._matrix, self.bias, precision))
+            logits: Tensor = product(h.reshape(-1, self.width))
+            return logits.view(*h.shape[:-1], self.vocab_size)
+        return F.linear(h, self.matrix, self.bias)
 
     def log_p(self, h: Tensor) -> Tensor:
         """See :meth:`Output.log_p`."""
@@ -175,12 +206,35 @@ class Softmax(Output):
 
     def best(self, h: Tensor, number: int) -> tuple[Tensor, Tensor]:
         """See :meth:`Output.best`; without a gradient no logits are written to memory."""
-        matrix = self.matrix
-        if torch.is_grad_enabled() or not takes(h, matrix):
+        if not self._is_native(h):
             return super().best(h, number)
-        if self._best is None or not self._best.is_of(matrix, self.bias):
-            self._best = BestSymbols(matrix, self.bias)
-        return self._best(self.projected(h), number)
+        search = self._kept("best", lambda: BestSymbols(self.matrix, self.bias))
+        found: tuple[Tensor, Tensor] = search(self.projected(h), number)
+        return found
+
+    @property
+    def _matrix(self) -> Tensor:
+        """S as it is trained."""
+        weight = self.weight if self._tied[0] is None else self._tied[0].weight
+        assert weight is not None
+        return weight
+
+    def _is_native(self, h: Tensor) -> bool:
+        """Whether the native machine may take a product with S."""
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return False
+        return takes(h, self._matrix) and not self._matrix.is_inference()
+
+    def _kept(self, key: str, make: Callable[[], Any]) -> Any:
+        """What is made of the weights, until they change."""
+        weights = self._matrix, self.bias
+        if self._snapshot is None or not self._snapshot.is_of(*weights):
+            self._snapshot = Snapshot(*weights)
+        return self._snapshot.keep(key, make)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but what is made of the weights."""
+        return {**super().__getstate__(), "_snapshot": None}
 
     def losses(self, h: Tensor, targets: Tensor) -> Tensor:
         """See :meth:`Output.losses`; no logits are kept for the gradient."""
