@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.cli.options import LARGEST, Json, Model, Quantise, Threads, print_json, use_threads
-from penstock.scoring.scorer import open_model
+from penstock.cli.options import (
+    LARGEST,
+    Json,
+    Quantise,
+    Threads,
+    Weights,
+    print_json,
+    use_threads,
+)
+from penstock.scoring.scorer import open_models
 
 if TYPE_CHECKING:
     from penstock.text import Tokeniser
@@ -18,7 +27,9 @@ __all__ = ["generate", "text_of"]
 
 
 def generate(
-    folder: Model,
+    models: Annotated[
+        list[Path], typer.Argument(help="folder of a model or file of n-grams; several as one")
+    ],
     *,
     prompt: Annotated[str, typer.Option(help="text to go on from")] = "",
     tokens: Annotated[int, typer.Option(min=1, max=LARGEST, help="how many tokens to write")] = 100,
@@ -29,6 +40,7 @@ def generate(
     seed: Annotated[int, typer.Option(min=0, max=LARGEST, help="of the random numbers")] = 1,
     unknown: Annotated[bool, typer.Option("--unknown", help="<unk> may be written")] = False,
     quantise: Quantise = "",
+    weights: Weights = "",
     threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
@@ -38,7 +50,7 @@ def generate(
 
     use_threads(threads)
     sampling = Sampling(0.0 if greedy else temperature, top_k, top_p)
-    opened = open_model(folder, precision=quantise)
+    opened = open_models(models, weights, precision=quantise)
     tokeniser, model = opened.tokeniser, opened.symbols()
     start = [tokeniser.eos_id, *tokeniser.encode(prompt)]
     forbidden = [] if unknown or tokeniser.unk_id is None else [tokeniser.unk_id]

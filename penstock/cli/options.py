@@ -17,13 +17,13 @@ __all__ = [
     "LARGEST",
     "FileList",
     "Json",
-    "Model",
     "Out",
     "Quantise",
     "Quiet",
     "RecipeName",
     "Sentences",
     "Threads",
+    "Weights",
     "flags",
     "folder_for",
     "print_json",
@@ -41,7 +41,6 @@ FileList = Annotated[
     typer.Option(metavar="FILE", help="text file, plain, .gz or .xz; repeatable"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object for programs")]
-Model = Annotated[Path, typer.Argument(help="folder of a model or file of n-grams")]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="folder for the model [runs/RECIPE]")]
 Quantise = Annotated[
     str,
@@ -50,6 +49,7 @@ Quantise = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
 RecipeName = Annotated[str, typer.Option(metavar="NAME", help="settings by name, or a .toml file")]
 Sentences = Annotated[bool, typer.Option("--sentences", help="every line stands alone")]
+Weights = Annotated[str, typer.Option(metavar="A,B,...", help="weights of several models [equal]")]
 Threads = Annotated[
     int,
     typer.Option(

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
-from penstock.cli.options import Json, Threads, print_json, refuse, use_threads
+from penstock.cli.options import Json, Threads, Weights, print_json, refuse, use_threads
 from penstock.cli.pairs import SourceFiles, TargetFiles, pair_files
 from penstock.cli.score_pairs import Show, from_lines, score_nbest, score_pairs
 from penstock.cli.stdin import StdinLines
 from penstock.cli.translators import is_translator
 from penstock.errors import ConfigError
-from penstock.scoring.counted import Counted
-from penstock.scoring.scorer import open_model
+from penstock.scoring.scorer import open_models
 
 if TYPE_CHECKING:
-    from penstock.models.language import LanguageModel
     from penstock.text import Tokeniser
 
 __all__ = ["score"]
@@ -35,7 +31,7 @@ ROOM = 1 << 12
 def score(
     context: typer.Context,
     models: Annotated[
-        list[Path], typer.Argument(help="folder of a model or file of n-grams; translators as one")
+        list[Path], typer.Argument(help="folder of a model or file of n-grams; several as one")
     ],
     *,
     by_token: Annotated[
@@ -49,6 +45,7 @@ def score(
     weight: Annotated[
         float, typer.Option(help="of that score in the list's own, which orders it anew")
     ] = 0.0,
+    weights: Weights = "",
     threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
@@ -59,25 +56,17 @@ def score(
     """
     use_threads(threads)
     if is_translator(models[0]):
+        refuse(context, ("weights",), f"{models[0]} is a translator")
         _of_translators(models, src, tgt, nbest, weight, partial(_show, by_token, as_json))
         return
     refuse(context, ("src", "tgt", "nbest", "weight"), f"{models[0]} is no translator")
-    if len(models) > 1:
-        raise ConfigError(
-            f"score: expected one language model, got {len(models)}. To mix them, use evaluate."
-        )
-    lines, opened = StdinLines(strict=True), open_model(models[0], threads=threads)
-    tokeniser, names = opened.tokeniser, opened.tokeniser.tokens
-    for batch in _batches(tokeniser, lines):
-        rows = [ids for _, ids in batch]
-        orders: Iterable[Sequence[int]] = repeat(())
-        if isinstance(opened, Counted):
-            scores, orders = _counted(opened, rows)
-        else:
-            scores = _scores(opened.model, tokeniser, rows)
-        for (line, ids), log_ps, found in zip(batch, scores, orders, strict=False):
+    lines, opened = StdinLines(strict=True), open_models(models, weights, threads=threads)
+    names = opened.tokeniser.tokens
+    for batch in _batches(opened.tokeniser, lines):
+        found = opened.of_lines([ids for _, ids in batch])
+        for (line, ids), (log_ps, orders) in zip(batch, found, strict=True):
             tokens = [(names[symbol], log_p) for symbol, log_p in zip(ids, log_ps, strict=True)]
-            _show(by_token, as_json, line, tokens, sum(log_ps), found)
+            _show(by_token, as_json, line, tokens, sum(log_ps), orders)
 
 
 def _of_translators(
@@ -113,31 +102,6 @@ def _batches(tokeniser: Tokeniser, lines: Iterable[str]) -> Iterator[list[tuple[
         batch.append((line, ids))
     if batch:
         yield batch
-
-
-def _counted(opened: Counted, rows: list[list[int]]) -> tuple[list[list[float]], list[list[int]]]:
-    """The log-probability of every token of every row under n-grams, and the order found."""
-    log_ps, orders = opened.scores(np.array([symbol for row in rows for symbol in row]))
-    stops = np.cumsum([len(row) for row in rows])[:-1]
-    of_rows = [[part.tolist() for part in np.split(values, stops)] for values in (log_ps, orders)]
-    return of_rows[0], of_rows[1]
-
-
-def _scores(model: LanguageModel, tokeniser: Tokeniser, rows: list[list[int]]) -> list[list[float]]:
-    """The log-probability of every token of every row, each read from the first state."""
-    import torch
-
-    from penstock.scoring.losses import sentence_losses, token_losses
-
-    if len(rows) == 1:
-        ids = np.array(rows[0])
-        return [(-token_losses(model, ids, tokeniser.eos_id)).tolist()]
-    targets = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], padding_value=-1)
-    first = torch.full((1, len(rows)), tokeniser.eos_id)
-    inputs = torch.cat([first, targets[:-1].clamp(min=0)])
-    lengths = torch.tensor([len(row) for row in rows])
-    log_ps = -sentence_losses(model, inputs, targets, lengths)
-    return [log_ps[: len(row), column].tolist() for column, row in enumerate(rows)]
 
 
 def _show(

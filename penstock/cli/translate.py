@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.cli.options import Json, Quiet, Threads, use_threads, with_settings
+from penstock.cli.options import Json, Quiet, Threads, Weights, use_threads, with_settings
 from penstock.cli.search_options import SearchOptions, search_options
 from penstock.cli.stdin import StdinLines
 from penstock.cli.translations import shown
 from penstock.cli.translators import trained_beam
 from penstock.errors import ConfigError
-from penstock.scoring.scorer import open_model
+from penstock.scoring.scorer import numbers, open_model
 
 if TYPE_CHECKING:
     from penstock.text import SentenceTokeniser
@@ -28,9 +28,7 @@ __all__ = ["translate"]
 def translate(
     models: Annotated[list[Path], typer.Argument(help="folder of a translator; several as one")],
     *,
-    weights: Annotated[
-        str, typer.Option(metavar="A,B,...", help="weights of several models [equal]")
-    ] = "",
+    weights: Weights = "",
     lm: Annotated[
         Path | None,
         typer.Option(metavar="MODEL", help="language model that advises: folder or n-grams"),
@@ -65,7 +63,7 @@ def translate(
 
     use_threads(threads)
     settings = search_options("translate", given, fused=lm is not None)
-    shares = _numbers("weights", weights, len(models))
+    shares = numbers(weights, len(models))
     if not all(text.strip() for text in forbid or ()):
         raise ConfigError("translate: expected a word or phrase with --forbid, got an empty one.")
     demands = read_demands(constraints) if constraints else None
@@ -113,17 +111,6 @@ def _fusion(path: Path, target: SentenceTokeniser, weight: float, quiet: bool) -
         words = f"{fusion.lacking:,} of the translator's {target.vocab_size:,} tokens"
         print(f"penstock: {path}: {words} are its <unk>", file=sys.stderr)
     return fusion
-
-
-def _numbers(name: str, text: str, count: int) -> list[float] | None:
-    """Numbers that commas part, one for each model; None when there are none."""
-    try:
-        found = [float(part) for part in text.split(",")] if text else None
-    except ValueError:
-        found = []
-    if found is not None and len(found) != count:
-        raise ConfigError(f"translate: expected {name} as {count} numbers, got {text!r}.")
-    return found
 
 
 def _warn(what: str, lines: Sequence[int]) -> None:

@@ -6,7 +6,7 @@ them as words, and its tokeniser lies beside it: ``model.arpa.tokenizer.json``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,13 @@ class Counted:
         """log p of every token of a text, lines apart, and the order found: (T,) -> (T,), (T,)."""
         log10_p, orders = self.model.scores(self.places[ids], threads=self.threads)
         return log10_p.astype(np.float64) * LN10, orders
+
+    def of_lines(self, rows: Sequence[Sequence[int]]) -> list[tuple[list[float], list[int]]]:
+        """log p of every token of every line, and the order found."""
+        log_ps, orders = self.scores(np.array([symbol for row in rows for symbol in row]))
+        stops = np.cumsum([len(row) for row in rows])[:-1]
+        parts = zip(np.split(log_ps, stops), np.split(orders, stops), strict=True)
+        return [(own.tolist(), found.tolist()) for own, found in parts]
 
     def log_probs(self, ids: Array, adaption: Adaption, progress: Progress) -> Array:
         """The same with what it may do with the text just read."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +57,22 @@ class Network:
     def symbols(self) -> Selectable:
         """It, for search."""
         return self.model
+
+    def of_lines(self, rows: Sequence[Sequence[int]]) -> list[tuple[list[float], list[int]]]:
+        """log p of every token of every line, read from the first state; there are no orders."""
+        import torch
+
+        from penstock.scoring.losses import sentence_losses, token_losses
+
+        eos_id = self.tokeniser.eos_id
+        if len(rows) == 1:
+            return [((-token_losses(self.model, np.array(rows[0]), eos_id)).tolist(), [])]
+        targets = torch.nn.utils.rnn.pad_sequence(list(map(torch.tensor, rows)), padding_value=-1)
+        first = torch.full((1, len(rows)), eos_id)
+        inputs = torch.cat([first, targets[:-1].clamp(min=0)])
+        lengths = torch.tensor([len(row) for row in rows])
+        log_ps = (-sentence_losses(self.model, inputs, targets, lengths)).T.tolist()
+        return [(own[: len(row)], []) for own, row in zip(log_ps, rows, strict=True)]
 
     def log_probs(self, ids: Array, adaption: Adaption, progress: Progress) -> Array:
         """log p of every token of a text: (T,) -> (T,)."""

@@ -245,6 +245,48 @@ def _log_linear_nats(opened, weights, texts):
     return nats
 
 
+@pytest.mark.parametrize("weights", ["", "0.25,0.75", "3,9", "0,1"])
+def test_a_mixture_scores_lines_and_writes(program, same_words, trained, texts, weights):
+    """What it gives a line is the weighted sum of probabilities, token by token."""
+    stdin = (texts / "test.txt").read_bytes()
+    options = ("--weights", weights) if weights else ()
+    shares = {"": (0.5, 0.5), "0,1": (0.0, 1.0)}.get(weights, (0.25, 0.75))
+
+    def lines(*models, more=()):
+        return program("score", *models, "--tokens", "--json", *more, stdin=stdin).objects
+
+    mixed = lines(same_words, trained, more=options)
+    for line, one, other in zip(mixed, lines(same_words), lines(trained), strict=True):
+        assert [token for token, _ in line["by_token"]] == [token for token, _ in one["by_token"]]
+        p, q, r = (np.exp([log_p for _, log_p in each["by_token"]]) for each in (line, one, other))
+        np.testing.assert_allclose(p, shares[0] * q + shares[1] * r, rtol=1e-5)
+        assert "orders" not in line
+    written = program("generate", same_words, trained, "--tokens", 20, *options).out
+    assert len(written.split()) > 3
+    if weights == "0,1":
+        (alone,) = program("generate", trained, "--greedy", "--tokens", 9, "--json").objects
+        (both,) = program(
+            *("generate", trained, same_words, "--weights", "1,0"),
+            *("--greedy", "--tokens", 9, "--json"),
+        ).objects
+        assert both == alone
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ("1", "weights: expected 2 numbers, got '1'"),
+        ("a,b", "weights: expected 2 numbers, got 'a,b'"),
+        ("0,0", "weights: expected numbers from 0, one of them above"),
+        ("-1,2", "weights: expected numbers from 0"),
+        ("nan,2", "weights: expected numbers from 0"),
+    ],
+)
+def test_weights_that_cannot_be(program, same_words, trained, weights, said):
+    for verb in ("score", "generate"):
+        assert said in one_line(program(verb, same_words, trained, f"--weights={weights}"))
+
+
 def test_log_linear_mixing_does_not_adapt(program, same_words, trained, texts):
     files = ("--valid", texts / "valid.txt", "--test", texts / "test.txt", "--cache", 5)
     answer = program("evaluate", same_words, trained, "--mix", "log-linear", "-q", *files)

@@ -459,7 +459,7 @@ def test_a_changed_tokeniser_is_noticed(program, copy, pairs, tmp_path):
             "expected --beam of at least --nbest 3, got 2",
         ),
         (["translate", "--normalise", "wuu"], b"", "Did you mean 'wu'?"),
-        (["translate", "--weights", "1,2"], b"", "expected weights as 1 numbers, got '1,2'"),
+        (["translate", "--weights", "1,2"], b"", "weights: expected 1 number, got '1,2'"),
         (["translate", "--sample", "--beam", "2"], b"", "expected no --beam with --sample"),
         (["translate", "--top-k", "2"], b"", "expected --sample with --top-k"),
         (["translate", "--sample", "--top-p", "2"], b"", "expected temperature 0 or from"),
