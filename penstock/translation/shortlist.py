@@ -18,7 +18,7 @@ from torch import Tensor
 from penstock import storage
 from penstock.errors import ConfigError, DataError
 from penstock.text import PairCorpus
-from penstock.translation.lexicon import lexicon
+from penstock.translation.lexicon import Lexicon, lexicon
 
 __all__ = ["FILE", "Shortlist"]
 
@@ -36,7 +36,7 @@ class Shortlist:
     Attributes:
         likely: (source tokens, MOST), the likeliest first. Common ones are not among them, but
             fill the places where there are fewer.
-        common: (COMMON,), the most frequent target tokens, ``<eos>`` among them.
+        common: ``<eos>``, ``<unk>`` and the COMMON most frequent target tokens.
         vocab_size: number of target tokens.
         made_for: fingerprints of the tokenisers.
     """
@@ -49,18 +49,13 @@ class Shortlist:
     @classmethod
     def learn(cls, corpus: PairCorpus) -> Shortlist:
         """That of a training text."""
-        sizes = [side.tokeniser.vocab_size for side in (corpus.src, corpus.tgt)]
-        counts = np.bincount(corpus.tgt.ids, minlength=sizes[1])
-        common = np.argsort(-counts, kind="stable")[:COMMON]
-        found = lexicon(corpus)
-        rare = ~np.isin(found.target, common)
-        source, target = found.source[rare], found.target[rare]
-        order = np.lexsort((-found.p[rare], source))
-        rank = np.arange(len(order)) - np.searchsorted(source, source)
-        likely = np.full((sizes[0], MOST), common[0])
-        kept = rank < MOST
-        likely[source[kept], rank[kept]] = target[order][kept]
-        return cls(torch.from_numpy(likely), torch.from_numpy(common), sizes[1], _prints(corpus))
+        source, target = corpus.src.tokeniser, corpus.tgt.tokeniser
+        counts = np.bincount(corpus.tgt.ids, minlength=target.vocab_size)
+        marks = [mark for mark in (target.eos_id, target.unk_id) if mark is not None]
+        frequent = np.argsort(-counts, kind="stable")[:COMMON].tolist()
+        common = torch.tensor(list(dict.fromkeys([*marks, *frequent])))
+        likely = _likeliest(lexicon(corpus), common, source.vocab_size)
+        return cls(likely, common, target.vocab_size, _prints(corpus))
 
     @classmethod
     def build(cls, corpus: PairCorpus, folder: Path) -> Shortlist:
@@ -108,6 +103,17 @@ class Shortlist:
         words = torch.zeros(source.shape[1], self.vocab_size, dtype=torch.bool)
         words[:, self.common] = True
         return words.scatter_(1, self.likely[source.T, :number].flatten(1), True)
+
+
+def _likeliest(found: Lexicon, common: Tensor, source_size: int) -> Tensor:
+    """The likeliest translations of every source token, none of them common: (tokens, MOST)."""
+    rare = ~np.isin(found.target, common.numpy())
+    source, target, p = (column[rare] for column in found)
+    order = np.lexsort((-p, source))  # the source is ascending already
+    rank = np.arange(len(order)) - np.searchsorted(source, source)
+    likely, kept = np.full((source_size, MOST), int(common[0])), rank < MOST
+    likely[source[kept], rank[kept]] = target[order][kept]
+    return torch.from_numpy(likely)
 
 
 def _prints(corpus: PairCorpus) -> tuple[str, ...]:

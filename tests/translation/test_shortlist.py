@@ -93,7 +93,7 @@ def test_the_likeliest_translation_comes_first(words):
     for word, meaning in (("dog", "Hund"), ("red", "rot"), ("two", "zwei"), ("cat", "Katze")):
         first = words.shortlist.likely[source.tokens.index(word), 0]
         assert target.tokens[first] == meaning
-    assert words.shortlist.common.tolist() == [words.target.eos_id]
+    assert words.shortlist.common.tolist() == [words.target.eos_id, words.target.unk_id]
 
 
 def test_more_likely_words_are_more_and_padding_has_none(words):
