@@ -10,7 +10,15 @@ from typing import Any, NamedTuple
 from penstock.errors import ConfigError, unknown
 from penstock.training.schedule import SCHEDULES
 
-__all__ = ["ALWAYS", "OPTIMISERS", "UNTIL_DONE", "Changes", "TrainingSettings", "option"]
+__all__ = [
+    "ALWAYS",
+    "OPTIMISERS",
+    "UNTIL_DONE",
+    "Changes",
+    "TrainingSettings",
+    "beginning",
+    "option",
+]
 
 OPTIMISERS = (
     *("sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw"),
@@ -36,6 +44,12 @@ class Changes(NamedTuple):
 
     allowed: list[str]
     refused: list[str]
+
+
+def beginning(parent: type, name: str, default: Any) -> Any:
+    """A parent's setting that begins with another value."""
+    metadata = parent.__dataclass_fields__[name].metadata  # type: ignore[attr-defined]
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from penstock.errors import ConfigError
 from penstock.training.cell_settings import TOKENS, CellSettings
-from penstock.training.settings import ALWAYS, option
+from penstock.training.settings import ALWAYS, beginning, option
 
 __all__ = [
     "ATTENTIONS",
@@ -45,9 +45,9 @@ class TranslationSettings(CellSettings):
 
     cell: str = option("gru", "the encoder's cell: of the zoo, or equations")
     decoder_cell: str = option("", "the decoder's cell (empty: as the encoder's)")
-    hidden: str = option("256", "units of a layer; one number, or one for each as 300,200")
+    hidden: str = beginning(CellSettings, "hidden", "256")
     layers: int = option(1, "layers of encoder and decoder", minimum=1)
-    embedding: int = option(128, "width of a token's vector (0: as the first layer)", minimum=0)
+    embedding: int = beginning(CellSettings, "embedding", 128)
     shared: bool = option(False, "both sides have one set of recurrent weights")
     reads_words: bool = option(True, "the decoder reads the word before")
     reads_summary: bool = option(
@@ -85,7 +85,7 @@ class TranslationSettings(CellSettings):
     risk: int = option(0, "samples of a sentence for minimum-risk training (0: none)", minimum=0)
     risk_after: int = option(0, "epochs of cross entropy before minimum risk", minimum=0)
     tokens: str = option("bpe", "what a token is", choices=TOKENS)
-    vocab_size: int = option(10_000, "most tokens to tell apart (0: all of the text)", minimum=0)
+    vocab_size: int = beginning(CellSettings, "vocab_size", 10_000)
     joint: bool = option(True, "one vocabulary for both sides")
     lowercase: bool = option(False, "the text in lower case")
     pretokenise: str = option(
@@ -105,12 +105,10 @@ class TranslationSettings(CellSettings):
     valid_pairs: int = option(0, "validation pairs translated after each epoch (0: all)", minimum=0)
     valid_beam: int = option(1, "beam of these translations", minimum=1)
     beam: int = option(5, "beam of the translations measured in the end", minimum=1, free=ALWAYS)
-    lr: float = option(0.0004, "learning rate at the start", above=0)
-    clip_norm: float = option(1.0, "largest norm of the whole gradient (0: any)", minimum=0)
-    patience: int = option(
-        10, "stop after so many evaluations without improvement (0: never)", minimum=0
-    )
-    epochs: int = option(100, "passes over the training data", minimum=1)
+    lr: float = beginning(CellSettings, "lr", 0.0004)
+    clip_norm: float = beginning(CellSettings, "clip_norm", 1.0)
+    patience: int = beginning(CellSettings, "patience", 10)
+    epochs: int = beginning(CellSettings, "epochs", 100)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -20,7 +20,7 @@ from tests.cli.conftest import one_line
         (["train", "lm", "--hiden", "3"], "No such option: --hiden (Possible options: --h"),
         (["train", "lm", "--layers", "two"], "Invalid value for '--layers'"),
         (["train", "lm"], "train lm: expected --train FILE and --valid FILE."),
-        (["generate"], "Missing argument 'folder'."),
+        (["generate"], "Missing argument 'models'."),
         (["cells", "lstn"], "unknown cell 'lstn'. Did you mean 'lstm'?"),
         (["cells", "--latex"], "expected the name of a cell"),
         (["quickstart", "--cells", "lstm,lstn"], "unknown cell 'lstn'. Did you mean 'lstm'?"),
