@@ -138,11 +138,12 @@ def _estimated(
     """The model of the text."""
     from penstock.counting import Vocabulary, estimate
     from penstock.counting.entropy import entropy_pruned
+    from penstock.counting.vocabulary import BOS, EOS
 
     words = spelt(tokeniser)
     special = (tokeniser.eos_id, tokeniser.unk_id)
     own = [word for id, word in enumerate(words) if id not in special]
-    if marks := {"<s>", "</s>"} & set(own):
+    if marks := {BOS, EOS} & set(own):
         _check_unmarked(text, marks)
     vocabulary = Vocabulary(own)
     places = np.array([vocabulary.ids[word] for word in words])

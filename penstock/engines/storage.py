@@ -71,7 +71,20 @@ class Layout:
         }
 
 
-class Weights:
+class _Kept:
+    """What is made of some tensors, by name."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, Any] = {}
+
+    def keep(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What is made of them, once."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
+
+
+class Weights(_Kept):
     """The weights of a run: by name, and stacked without a copy where they lie together.
 
     Attributes:
@@ -82,7 +95,7 @@ class Weights:
 
     def __init__(self, layout: Layout, flat: Tensor, precision: str = FULL) -> None:
         self.layout, self.flat, self.precision = layout, flat, precision
-        self._kept: dict[Hashable, Any] = {}
+        super().__init__()
         counts = dict(zip(layout.shapes, layout.counts, strict=True))
         groups = layout.groups
         pieces = flat.split([sum(counts[name] for name in group) for group in groups])
@@ -101,23 +114,17 @@ class Weights:
     def __getitem__(self, name: str) -> Tensor:
         return self._named[name]
 
-    def keep(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """What is made of the weights, once."""
-        if key not in self._kept:
-            self._kept[key] = make()
-        return self._kept[key]
-
     def stacked(self, names: Iterable[str]) -> Tensor | None:
         """The matrices stacked by rows if they lie together, else None."""
         return self._stacked.get(tuple(names))
 
 
-class Snapshot:
+class Snapshot(_Kept):
     """What is made of some tensors, kept as long as they are the same and unchanged."""
 
     def __init__(self, *tensors: Tensor) -> None:
         self._tensors = [(tensor, tensor._version, tensor.data_ptr()) for tensor in tensors]
-        self._kept: dict[Hashable, Any] = {}
+        super().__init__()
 
     def is_of(self, *tensors: Tensor) -> bool:
         """Whether these are the tensors, unchanged."""
@@ -125,12 +132,6 @@ class Snapshot:
             tensor is own and tensor._version == version and tensor.data_ptr() == address
             for tensor, (own, version, address) in zip(tensors, self._tensors, strict=True)
         )
-
-    def keep(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """What is made of them, once."""
-        if key not in self._kept:
-            self._kept[key] = make()
-        return self._kept[key]
 
 
 def stack(weights: Weights, names: tuple[str, ...], matrices: list[Tensor]) -> Tensor:
