@@ -17,6 +17,7 @@ from penstock.cli.options import (
     Weights,
     print_json,
     use_threads,
+    weights_of,
 )
 from penstock.scoring.scorer import open_models
 
@@ -50,7 +51,7 @@ def generate(
 
     use_threads(threads)
     sampling = Sampling(0.0 if greedy else temperature, top_k, top_p)
-    opened = open_models(models, weights, precision=quantise)
+    opened = open_models(models, weights_of(weights, len(models)), precision=quantise)
     tokeniser, model = opened.tokeniser, opened.symbols()
     start = [tokeniser.eos_id, *tokeniser.encode(prompt)]
     forbidden = [] if unknown or tokeniser.unk_id is None else [tokeniser.unk_id]

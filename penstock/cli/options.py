@@ -29,6 +29,7 @@ __all__ = [
     "print_json",
     "refuse",
     "use_threads",
+    "weights_of",
     "with_settings",
 ]
 
@@ -95,6 +96,24 @@ def with_settings(
         return wrapped
 
     return decorate
+
+
+def weights_of(text: str, count: int) -> list[float] | None:
+    """What ``--weights`` gives each of the models; None when it is empty.
+
+    Raises:
+        ConfigError: it is no list of numbers, or not of so many.
+
+    >>> weights_of("0.7,0.3", 2)
+    [0.7, 0.3]
+    """
+    try:
+        found = [float(part) for part in text.split(",")] if text else None
+    except ValueError:
+        found = []
+    if found is not None and len(found) != count:
+        raise ConfigError(f"weights: expected {count} number{'s' * (count > 1)}, got {text!r}.")
+    return found
 
 
 def flags(names: Iterable[str]) -> str:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.cli.options import Json, Threads, Weights, print_json, refuse, use_threads
+from penstock.cli.options import (
+    Json,
+    Threads,
+    Weights,
+    print_json,
+    refuse,
+    use_threads,
+    weights_of,
+)
 from penstock.cli.pairs import SourceFiles, TargetFiles, pair_files
 from penstock.cli.score_pairs import Show, from_lines, score_nbest, score_pairs
 from penstock.cli.stdin import StdinLines
@@ -60,7 +68,8 @@ def score(
         _of_translators(models, src, tgt, nbest, weight, partial(_show, by_token, as_json))
         return
     refuse(context, ("src", "tgt", "nbest", "weight"), f"{models[0]} is no translator")
-    lines, opened = StdinLines(strict=True), open_models(models, weights, threads=threads)
+    shares = weights_of(weights, len(models))
+    lines, opened = StdinLines(strict=True), open_models(models, shares, threads=threads)
     names = opened.tokeniser.tokens
     for batch in _batches(opened.tokeniser, lines):
         found = opened.of_lines([ids for _, ids in batch])

@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.cli.options import Json, Quiet, Threads, Weights, use_threads, with_settings
+from penstock.cli.options import (
+    Json,
+    Quiet,
+    Threads,
+    Weights,
+    use_threads,
+    weights_of,
+    with_settings,
+)
 from penstock.cli.search_options import SearchOptions, search_options
 from penstock.cli.stdin import StdinLines
 from penstock.cli.translations import shown
 from penstock.cli.translators import trained_beam
 from penstock.errors import ConfigError
-from penstock.scoring.scorer import numbers, open_model
+from penstock.scoring.scorer import open_model
 
 if TYPE_CHECKING:
     from penstock.text import SentenceTokeniser
@@ -63,7 +71,7 @@ def translate(
 
     use_threads(threads)
     settings = search_options("translate", given, fused=lm is not None)
-    shares = numbers(weights, len(models))
+    shares = weights_of(weights, len(models))
     if not all(text.strip() for text in forbid or ()):
         raise ConfigError("translate: expected a word or phrase with --forbid, got an empty one.")
     demands = read_demands(constraints) if constraints else None

@@ -127,7 +127,7 @@ def _checked(log_ps: Array) -> Array:
 
 def _weights(log_ps: Array, weights: Sequence[float] | Array, total: float | None = 1.0) -> Array:
     found = np.asarray(weights, float)
-    wrong = found.shape != (len(log_ps),) or (found < 0).any()
+    wrong = found.shape != (len(log_ps),) or not (found >= 0).all() or np.isinf(found).any()
     if wrong or (total is not None and abs(found.sum() - total) > 1e-6):
         of_sum = " of sum 1" if total else ""
         raise ConfigError(

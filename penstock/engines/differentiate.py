@@ -15,7 +15,15 @@ from penstock.engines.storage import Weights
 from penstock.equations.adjoint import Adjoint
 from penstock.equations.loop import Gaze
 
-__all__ = ["Again", "backward", "forward", "run_loop", "saved_for", "wants_gradient"]
+__all__ = [
+    "Again",
+    "backward",
+    "forward",
+    "is_transformed",
+    "run_loop",
+    "saved_for",
+    "wants_gradient",
+]
 
 Tensors = list[Tensor]
 
@@ -36,6 +44,14 @@ class Again:
 def wants_gradient(tensors: Sequence[Tensor]) -> bool:
     """Whether what is computed from tensors is to be differentiated."""
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+
+
+def is_transformed() -> bool:
+    """Whether ``torch.func`` (vmap, grad, jvp) is at work.
+
+    Its tensors have no numbers in memory to point at: only PyTorch's own operations take them.
+    """
+    return not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
 
 
 def run_loop(

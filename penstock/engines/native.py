@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from penstock.engines import operator, reference
-from penstock.engines.differentiate import Again, run_loop, wants_gradient
+from penstock.engines.differentiate import Again, is_transformed, run_loop, wants_gradient
 from penstock.engines.machine import ISA, TYPES, Order, compiled
 from penstock.engines.stages import Sequence, Stages
 from penstock.engines.storage import Weights
@@ -42,8 +42,11 @@ def run(
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
     """Run a program over a sequence; see :func:`penstock.engines.reference.run`.
 
-    What is traced of an attention's inside, its energies, the reference engine computes.
+    The reference engine computes what is traced of an attention's inside, its energies, and what
+    ``torch.func`` transforms.
     """
+    if is_transformed():
+        return reference.run(plan, weights, sequence, trace=trace)
     operations, indices = plan.program.operations, plan.program.indices
     found = find_attention(plan)
     if found and any(
@@ -78,7 +81,7 @@ def describe(plan: Plan, sizes: Mapping[str, int]) -> str:
     apart = " (units apart, threads never meet)" if made.assembly.apart else ""
     return (
         f"native: a step is {forward} forward and {back} back{apart}, instruction set {ISA}; "
-        "second derivatives: reference"
+        "second derivatives and torch.func: reference"
     )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from penstock.caching import cached_property
 from penstock.engines.choose import Choice, Engine, choose
+from penstock.engines.differentiate import is_transformed
 from penstock.engines.noise import draw
 from penstock.engines.precision import FULL
 from penstock.engines.stages import Sequence
@@ -211,7 +212,8 @@ class Direction(nn.Module):
         """The weights for a run; evaluation keeps what is made of them until they change."""
         flat = self.flat
         changes = self.training or torch.is_grad_enabled()
-        if changes or torch.compiler.is_compiling() or flat.is_inference():
+        special = torch.compiler.is_compiling() or is_transformed() or flat.is_inference()
+        if changes or special:
             return Weights(self.layout, flat, self.precision)
         key = id(flat), flat._version, flat.data_ptr(), flat.dtype, self.precision
         if self._kept is None or self._kept[0] != key:

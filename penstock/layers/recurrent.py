@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penstock.cells.base import Cell, as_program
+from penstock.engines.differentiate import is_transformed
 from penstock.engines.precision import FULL, PRECISIONS
 from penstock.equations.describe import describe
 from penstock.equations.program import Program
@@ -178,7 +179,7 @@ class Recurrent(nn.Module):
         """
         if self.directions == 2:
             raise ConfigError("Recurrent.step: a bidirectional layer needs the whole sequence.")
-        if state is not None and not torch.is_grad_enabled():
+        if state is not None and not torch.is_grad_enabled() and not is_transformed():
             if memory is not None:
                 taken = self._look(x, state, memory, trace)
             else:

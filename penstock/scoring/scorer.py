@@ -13,7 +13,7 @@ from penstock.scoring.counted import Counted, open_counted
 from penstock.scoring.mixed import Mixed
 from penstock.scoring.network import Network
 
-__all__ = ["check_same_tokens", "is_ngram", "numbers", "open_model", "open_models"]
+__all__ = ["check_same_tokens", "is_ngram", "open_model", "open_models"]
 
 SUFFIXES = (".arpa", ".arpa.gz", ".lm", ".lm.gz", ".ngram")
 
@@ -54,41 +54,30 @@ def open_model(
 
 
 def open_models(
-    paths: Sequence[Path], weights: str = "", *, precision: str = "", threads: int = 0
+    paths: Sequence[Path],
+    weights: Sequence[float] | None = None,
+    *,
+    precision: str = "",
+    threads: int = 0,
 ) -> Network | Counted | Mixed:
     """A model, or several mixed linearly.
 
     Args:
-        weights: of several, parted by commas; their sum does not matter; equal when empty.
+        weights: of each; their sum does not matter; equal ones when None.
         precision, threads: see :func:`open_model`.
 
     Raises:
         DataError: as :func:`open_model` and :func:`check_same_tokens`.
         ConfigError: the weights do not fit.
     """
-    shares = numbers(weights, len(paths)) or [1.0] * len(paths)
-    if not (all(0 <= share < math.inf for share in shares) and any(shares)):
-        raise ConfigError(f"weights: expected numbers from 0, one of them above, got {weights!r}.")
+    weights = weights or [1.0] * len(paths)
+    if not (all(0 <= weight < math.inf for weight in weights) and any(weights)):
+        raise ConfigError(f"weights: expected numbers from 0, one of them above, got {weights}.")
     opened = [open_model(path, precision=precision, threads=threads) for path in paths]
     if len(opened) == 1:
         return opened[0]
     check_same_tokens(opened)
-    return Mixed(opened, [share / sum(shares) for share in shares])
-
-
-def numbers(weights: str, count: int) -> list[float] | None:
-    """Weights that commas part, one for each model; None when there are none.
-
-    Raises:
-        ConfigError: they are no numbers, or not so many.
-    """
-    try:
-        found = [float(part) for part in weights.split(",")] if weights else None
-    except ValueError:
-        found = []
-    if found is not None and len(found) != count:
-        raise ConfigError(f"weights: expected {count} number{'s' * (count > 1)}, got {weights!r}.")
-    return found
+    return Mixed(opened, [weight / sum(weights) for weight in weights])
 
 
 def check_same_tokens(models: Sequence[Network | Counted]) -> None:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from penstock.engines.affine import Affine
 from penstock.engines.best import BestSymbols, takes
+from penstock.engines.differentiate import is_transformed
 from penstock.engines.precision import FULL, PRECISIONS, rounded
 from penstock.engines.storage import Snapshot
 from penstock.errors import ConfigError
@@ -96,6 +97,16 @@ class _EachLoss(torch.autograd.Function):
         return (*grads, None)
 
 
+def _plain_losses(
+    h: Tensor, matrix: Tensor, bias: Tensor, targets: Tensor, smoothing: float = 0.0
+) -> Tensor:
+    """The cross entropy of every row by PyTorch's operations, for ``torch.func``."""
+    logits = F.linear(h, matrix, bias)
+    return F.cross_entropy(
+        logits, targets, ignore_index=-1, reduction="none", label_smoothing=smoothing
+    )
+
+
 def _blocks(rows: int, vocab_size: int) -> list[slice]:
     """Consecutive rows, in blocks of nearly equal size."""
     count = -(-rows * vocab_size // LOGITS)
@@ -111,6 +122,8 @@ def summed_loss(
     Args:
         smoothing: share of a target's probability that is spread over all symbols.
     """
+    if is_transformed():
+        return _plain_losses(h, matrix, bias, targets, smoothing).sum()
     total: Tensor = _SummedLoss.apply(h, matrix, bias, targets, smoothing)
     return total
 
@@ -221,7 +234,7 @@ class Softmax(Output):
 
     def _is_native(self, h: Tensor) -> bool:
         """Whether the native machine may take a product with S."""
-        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or is_transformed():
             return False
         return takes(h, self._matrix) and not self._matrix.is_inference()
 
@@ -238,7 +251,10 @@ class Softmax(Output):
 
     def losses(self, h: Tensor, targets: Tensor) -> Tensor:
         """See :meth:`Output.losses`; no logits are kept for the gradient."""
-        losses: Tensor = _EachLoss.apply(self.projected(h), self.matrix, self.bias, targets)
+        h, matrix, bias = self.projected(h), self.matrix, self.bias
+        if is_transformed():
+            return _plain_losses(h, matrix, bias, targets)
+        losses: Tensor = _EachLoss.apply(h, matrix, bias, targets)
         return losses
 
     def loss(self, h: Tensor, targets: Tensor) -> Tensor:
