@@ -29,7 +29,7 @@ def supports(plan: Plan) -> str:
         return "its random functions draw masks"
     if any(slot.name == "x" for slot in plan.program.slots):
         return "it reads earlier inputs"
-    return refusal(plan, backward=False)
+    return refusal(_folded(plan), whole=True)
 
 
 def _folded(plan: Plan) -> Plan:

@@ -1,4 +1,4 @@
-"""Attention inside the time loop, found in a program's plan: what a compiled engine takes as one.
+"""Attention found in a program's plan: what a compiled engine takes as one inside its loop.
 
     e = v @ tanh(q + K)    or    e = q @ K
     a = softmax(e)
@@ -11,6 +11,7 @@ Several values may be read with one alignment, as a step of search does: ``C @ c
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from penstock.equations.plan import Plan
@@ -41,20 +42,25 @@ class Attention:
     contexts: tuple[int, ...]
 
 
-def find_attention(plan: Plan) -> Attention | None:
-    """The attention inside a plan's loop; None where there is none, or :func:`refusal` speaks."""
-    found = _inside(plan)
+def find_attention(plan: Plan, *, whole: bool = False) -> Attention | None:
+    """The attention inside a plan's loop; None where there is none, or :func:`refusal` speaks.
+
+    Args:
+        whole: whether everything is in the loop but what is known before all steps, as in a step
+            of search; there is no gradient then.
+    """
+    found = _inside(plan, whole)
     return found if isinstance(found, Attention) else None
 
 
-def refusal(plan: Plan, *, backward: bool = True) -> str:
+def refusal(plan: Plan, *, whole: bool = False) -> str:
     """Why what the loop does over source words is no attention that can be taken as one.
 
     Args:
-        backward: whether there is to be a gradient, for which one value is read.
+        whole: see :func:`find_attention`; a gradient is made for one value that is read.
     """
-    found = _inside(plan)
-    if isinstance(found, Attention) and backward and len(found.contexts) > 1:
+    found = _inside(plan, whole)
+    if isinstance(found, Attention) and not whole and len(found.contexts) > 1:
         return f"it reads {len(found.contexts)} values of the source a step"
     return found if isinstance(found, str) else ""
 
@@ -81,14 +87,16 @@ def folded(program: Program) -> Program:
     return canonical(rewriter.run(rewrite))
 
 
-def _inside(plan: Plan) -> Attention | str | None:
-    if "attention" not in plan.notes:
-        plan.notes["attention"] = _search(plan)
-    found: Attention | str | None = plan.notes["attention"]
+def _inside(plan: Plan, whole: bool) -> Attention | str | None:
+    key = "attention", whole
+    if key not in plan.notes:
+        plan.notes[key] = _search(plan, {"before", "loop", "after"} if whole else {"loop"})
+    found: Attention | str | None = plan.notes[key]
     return found
 
 
-def _search(plan: Plan) -> Attention | str | None:
+def _search(plan: Plan, stages: Collection[str]) -> Attention | str | None:
+    """The attention among the operations of some stages."""
     program = plan.program
     for slot in program.slots:
         if slot.size == (SOURCE,):
@@ -96,7 +104,7 @@ def _search(plan: Plan) -> Attention | str | None:
     over_words = {
         index
         for index, operation in enumerate(program.operations)
-        if plan.stages[index] == "loop" and SOURCE in operation.shape
+        if plan.stages[index] in stages and SOURCE in operation.shape
     }
     contexts = [
         index

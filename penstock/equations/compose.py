@@ -96,7 +96,7 @@ class Composer:
             x: the line that it reads as x, by default the input itself.
             states: what it reads for the state one step ago, by its own names.
             sizes: its size names to those they become.
-            spread: what becomes of its products with x.
+            spread: what becomes of its products with x, or with what is made of x alone.
 
         Returns:
             Name, with the suffix, to position.
@@ -152,8 +152,10 @@ class Composer:
 
 
 def _multiplies_input(program: Program, index: int) -> bool:
-    """Whether an operation is a matrix times x."""
+    """Whether an operation is a matrix times x, or times what is made of x alone (and a mask)."""
     if not program.is_product(index):
         return False
-    operand = program.operations[program.operations[index].args[1]]
-    return operand.op == "input" and not operand.delay
+    made_of = program.ancestors([program.operations[index].args[1]])
+    leaves = [found for found in map(program.operations.__getitem__, made_of) if not found.args]
+    read = [found.op for found in leaves if found.op not in ("noise", "constant")]
+    return set(read) == {"input"} and not any(found.delay for found in leaves)

@@ -106,7 +106,7 @@ class _Lowering:
         self.sequences: dict[int | Slot | tuple[int, ...], int] = {}
         self.vectors: dict[int, int] = {}
         self.products: dict[Product, Matrix] = {}
-        self.attention = find_attention(plan)
+        self.attention = find_attention(plan, whole=whole)
         self.gaze: Gaze | None = None
         self.slots = tuple(slot for slot in plan.program.slots if slot.name != "x")
         self.kept = tuple(sorted(index for index in self._kept(kept) if self.inside[index]))

@@ -140,9 +140,12 @@ class _Decoder:
     def stack(self, program: Program, layers: int, beside: int | None, letter: str = "C") -> str:
         """Cells on top of each other; ``beside`` enters the first with x. Gives the top's name."""
 
+        entered = []
+
         def spread(operation: Operation, product: int) -> int:
             if beside is None:
                 return product
+            entered.append(product)
             matrix = self.compose.operations[self.compose.operations[product].args[0]].name
             name = letter + (matrix[1:] if matrix[:1].isupper() else "")
             (rows,) = self.compose.shape(product)
@@ -151,6 +154,11 @@ class _Decoder:
 
         suffix = "" if layers == 1 else "_1"
         self.compose.include(program, suffix=suffix, sizes=self.sizes, spread=spread)
+        if beside is not None and not entered:
+            raise ConfigError(
+                f"decoder_program: expected a cell with a product W @ x for what it is to read "
+                f"beside x, got {program.name}. Use form='conditional', or 'after' without feeding."
+            )
         return self._above(program, layers)
 
     def _above(self, program: Program, layers: int) -> str:

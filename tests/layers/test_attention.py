@@ -12,7 +12,7 @@ from torch import Tensor
 from penstock.cells import CELLS
 from penstock.equations import Program, parse, render, transform
 from penstock.errors import ConfigError, EquationError, ShapeError
-from penstock.layers.attention import decoder_program
+from penstock.layers.attention import ATTENTIONS, decoder_program
 from penstock.layers.looking import LookingStream
 from penstock.layers.memory import Memory
 from penstock.layers.recurrent import Recurrent
@@ -186,6 +186,59 @@ def test_location_attention_tells_positions_apart() -> None:
     torch.testing.assert_close(trace["alignment"][:, 1, 0], torch.ones(3))
 
 
+@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("options", [{}, {"form": "after", "feeding": True}], ids=["before", "fed"])
+@pytest.mark.parametrize(
+    "regularised",
+    [
+        transform.layer_normalised,
+        lambda program: transform.variational_dropout(program, inputs=0.4, states=0.4),
+        lambda program: transform.zoneout(program, {"h": 0.4}),
+    ],
+    ids=["layer norm", "variational dropout", "zoneout"],
+)
+def test_what_is_read_enters_a_regularised_cell(
+    regularised: Callable[[Program], Program], options: dict[str, Any], attention: str
+) -> None:
+    program = decoder_program(regularised(CELLS["gru"].program()), attention, **options)
+    letter, read = ("F", "attended") if options else ("C", "context")
+    plain = decoder_program("gru", attention, **options)
+    for written in (render.text(program), render.text(plain)):
+        assert all(f"{letter}_{gate} @ {read}" in written for gate in "rzn")
+
+
+def test_a_cell_without_a_product_of_x_has_no_place_for_what_is_read() -> None:
+    cell = "h: D\nf = sigmoid(V @ h[t-1])\nh = f * h[t-1] + (1 - f) * tanh(w * x)"
+    with pytest.raises(ConfigError, match="expected a cell with a product W @ x"):
+        decoder_program(cell)
+    assert decoder_program(cell, form="after").output == "attended"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "c = memory @ softmax((Q @ x) @ memory)\nh = tanh(W @ x + U @ h[t-1] + C @ c)",
+        "c = memory @ softmax(v @ memory)\nh = tanh(W @ x + U @ h[t-1] + C @ c)",
+        "h = tanh(W @ x + U @ h[t-1])\ny = h + E @ (memory @ softmax(h @ memory))\nreturn y",
+        """
+        c = memory @ softmax((Q @ x) @ memory)
+        d = memory @ softmax((R @ h[t-1]) @ memory)
+        h = tanh(W @ x + U @ h[t-1] + C @ c + E @ d)
+        """,
+    ],
+    ids=["x asks", "none asks", "after all", "twice"],
+)
+def test_steps_of_any_equations_that_look_at_a_source(cell: str) -> None:
+    layer = Recurrent(cell, 3, 6, sizes={"M": 6})
+    memory, xs = Memory(torch.randn(5, 4, 6), torch.tensor([5, 2, 0, 3])), torch.randn(4, 4, 3)
+    with torch.no_grad():
+        ys, _ = layer(xs, memory=memory)
+        _, state = layer(xs[:0], memory=memory)
+        for step, x in enumerate(xs):
+            y, state = layer.step(x, state, memory=memory)
+            torch.testing.assert_close(y, ys[step])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -214,7 +267,7 @@ def test_a_memory_is_given_where_it_is_read_and_nowhere_else() -> None:
         Memory(torch.zeros(2, 3), None)
 
 
-@pytest.mark.parametrize("form", ["before", "conditional", "fed"])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_compiled_steps_look_at_the_source_of_each_row(cell: str, form: str) -> None:
     torch.manual_seed(1)

@@ -47,7 +47,9 @@ SWITCHES = {
         decoder_program("gru", form="conditional", layers=2),
         {**PLAIN, "encoder_layers": 2, "first_state": "last"},
     ),
-    "after": ("lstm", decoder_program("lstm", "general", form="after", feeding=True), PLAIN),
+    "after": ("lstm", decoder_program("lstm", form="after"), PLAIN),
+    "after, fed": ("lstm", decoder_program("lstm", "general", form="after", feeding=True), PLAIN),
+    "location": ("gru", decoder_program("gru", "location"), PLAIN),
     "coverage": (
         "gru",
         decoder_program("gru", form="after", coverage=True),
@@ -76,10 +78,18 @@ def model(request):
     return translator(request.param)
 
 
+@pytest.fixture(params=[False, True], ids=["in PyTorch", "in compiled code"])
+def compiled_steps(request):
+    """Single steps, as they are with a gradient and as search takes them."""
+    with torch.set_grad_enabled(not request.param):
+        yield
+
+
 def losses(model, source, inputs, targets, lengths=LENGTHS):
     return model.losses(model(source, lengths, inputs), targets)
 
 
+@pytest.mark.usefixtures("compiled_steps")
 def test_a_step_at_a_time_gives_the_same_probabilities(model):
     source, inputs, targets = batch()
     whole = losses(model, source, inputs, targets)
@@ -96,6 +106,7 @@ def test_a_step_at_a_time_gives_the_same_probabilities(model):
             assert (looked.T[torch.arange(5)[:, None] >= LENGTHS] == 0).all()
 
 
+@pytest.mark.usefixtures("compiled_steps")
 def test_rows_chosen_go_on_as_they_would_have(model):
     source, inputs, _ = batch()
     given = model.given(source, LENGTHS)
