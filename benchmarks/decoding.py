@@ -16,14 +16,15 @@ from benchmarks.plain_translator import Plain
 from benchmarks.timing import paired
 from penstock.search import Beam
 from penstock.text import pad
+from penstock.translation.finder import Finder
 from penstock.translation.system import System, load_translator
 from penstock.translation.translating import translate
 
 
 def ours(system: System, lines: list[str], options: Beam, shortlist: int) -> list[str]:
     """Translations as the library makes them."""
-    found = translate([system], lines, options, shortlist=shortlist)
-    return [one.texts[0] for one in found]
+    finder = Finder([system], options, shortlist=shortlist)
+    return [one.texts[0] for one in translate(finder, lines)]
 
 
 def plain(model: Plain, system: System, lines: list[str], beam: int, size: int) -> list[str]:

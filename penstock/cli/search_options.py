@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ from penstock.training.settings import option
 
 if TYPE_CHECKING:
     from penstock.search import Beam, Draws, Risk
+    from penstock.translation.finder import Finder
+    from penstock.translation.system import System
 
 __all__ = ["SearchOptions", "search_options"]
 
@@ -27,7 +29,9 @@ class SearchOptions:
         0, "hypotheses kept of each sentence; 1 is greedy (0: as after training, or --nbest)"
     )
     nbest: int = option(1, "translations answered of each sentence")
-    max_length: int = option(200, "most tokens of a translation")
+    max_length: int = option(
+        1000, "most tokens of a translation, besides 20 and three for each of its source"
+    )
     min_length: int = option(0, "fewest tokens of a translation")
     normalise: str = option(
         "average", "how hypotheses of different lengths compare: average, none, wu"
@@ -54,6 +58,16 @@ class SearchOptions:
     )
     utility: str = option("chrf", "what minimum Bayes risk expects most of: bleu, chrf")
     lm_weight: float = option(0.3, "weight of the language model")
+
+    def finder(self, systems: Sequence[System], trained: int) -> Finder:
+        """What searches so.
+
+        Args:
+            trained: see :meth:`options`.
+        """
+        from penstock.translation.finder import Finder
+
+        return Finder(systems, self.options(trained), risk=self.risk(), shortlist=self.shortlist)
 
     def options(self, trained: int) -> Beam | Draws:
         """For a search, or for samples.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -76,37 +77,33 @@ def translate(
         raise ConfigError("translate: expected a word or phrase with --forbid, got an empty one.")
     demands = read_demands(constraints) if constraints else None
     systems = [load_translator(path) for path in models]
-    options, risk = settings.options(trained_beam(systems[0])), settings.risk()
+    finder = settings.finder(systems, trained_beam(systems[0]))
     if alignments and not any(system.model.attends for system in systems):
         raise ConfigError(
             f"translate: expected a translator with attention for --alignments, got {models[0]}."
         )
     window = 1 if sys.stdin.isatty() else window
-    lines, failed = StdinLines(), []
+    lines, failed, cut = StdinLines(), [], []
     with counter("translated", quiet=quiet or sys.stdin.isatty()) as told:
-        found = translations(
-            systems,
-            lines,
-            options,
+        finder = replace(
+            finder,
             weights=shares,
             fusion=_fusion(lm, systems[0].target, settings.lm_weight, quiet) if lm else None,
-            demands=demands,
             forbidden=forbid or (),
-            risk=risk,
             attention=alignments or as_json,
             replace_unknown=not keep_unknown,
-            shortlist=settings.shortlist,
-            window=window,
-            progress=told,
         )
+        found = translations(finder, lines, demands, window=window, progress=told)
         for number, one in enumerate(found):
             failed += [number + 1] if one.failed else []
-            for line in shown(number, one, systems[0], settings.nbest, alignments, as_json):
+            cut += [number + 1] if one.cut else []
+            for line in shown(number, one, settings.nbest, alignments, as_json):
                 print(line)
             if window == 1:
                 sys.stdout.flush()
     _warn("not UTF-8, read as well as could be", lines.damaged)
     _warn("no translation within the constraints, left empty", failed)
+    _warn(f"cut at --max-length {settings.max_length}", cut)
 
 
 def _fusion(path: Path, target: SentenceTokeniser, weight: float, quiet: bool) -> Fusion:

@@ -9,22 +9,21 @@ from penstock.cli.options import print_json
 
 if TYPE_CHECKING:
     from penstock.search import Hypothesis
-    from penstock.translation.system import System
     from penstock.translation.translating import Translation
 
 __all__ = ["shown"]
 
 
 def shown(
-    number: int, one: Translation, system: System, nbest: int, alignments: bool, as_json: bool
+    number: int, one: Translation, nbest: int, alignments: bool, as_json: bool
 ) -> Iterator[str]:
     """The lines that tell a translation."""
     from penstock.search.nbest import Entry
 
     if as_json:
-        print_json(_record(number, one, system))
+        print_json(_record(number, one))
         return
-    links = [_links(one, hypothesis, system) for hypothesis in one.hypotheses] or [""]
+    links = [_links(one, hypothesis) for hypothesis in one.hypotheses] or [""]
     if nbest == 1:
         yield f"{one.texts[0]} ||| {links[0]}" if alignments else one.texts[0]
         return
@@ -36,19 +35,19 @@ def shown(
         yield Entry(number, text, features, hypothesis.score, behind).line()
 
 
-def _links(one: Translation, hypothesis: Hypothesis, system: System) -> str:
+def _links(one: Translation, hypothesis: Hypothesis) -> str:
     from penstock.translation.alignment import word_links
 
     if hypothesis.attention is None:
         return ""
-    return " ".join(f"{i}-{j}" for i, j in word_links(system, one.line, hypothesis))
+    return " ".join(f"{i}-{j}" for i, j in word_links(one.system, one.line, hypothesis))
 
 
-def _record(number: int, one: Translation, system: System) -> dict[str, Any]:
+def _record(number: int, one: Translation) -> dict[str, Any]:
     """Everything that is known of a translation."""
     found = []
     for text, hypothesis in zip(one.texts, one.hypotheses, strict=False):
-        names = system.target.tokeniser.tokens
+        names = one.system.target.tokeniser.tokens
         record: dict[str, Any] = {
             "text": text,
             "score": hypothesis.score,
@@ -58,9 +57,9 @@ def _record(number: int, one: Translation, system: System) -> dict[str, Any]:
         }
         if hypothesis.attention is not None:
             record["attention"] = hypothesis.attention.tolist()
-            record["alignment"] = _links(one, hypothesis, system)
+            record["alignment"] = _links(one, hypothesis)
         found.append(record)
-    tokens = system.source.tokens(one.line)
+    tokens = one.system.source.tokens(one.line)
     best = one.texts[0]
     return {
         "number": number,

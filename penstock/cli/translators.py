@@ -59,11 +59,8 @@ def evaluate_translators(
         check_resamples(resamples)
     with watch("translating") as told:
         found = evaluate_pairs(
-            systems,
+            search.finder(systems, trained_beam(systems[0])),
             list(pairs),
-            search.options(trained_beam(systems[0])),
-            risk=search.risk(),
-            shortlist=search.shortlist,
             bleu=kind,
             resamples=resamples,
             progress=told,

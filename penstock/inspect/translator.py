@@ -40,16 +40,16 @@ def alignments(
         ConfigError: the systems do not attend, or cut the sources differently.
     """
     maps = []
-    for found in translate(systems, lines, options, attention=True):
+    for found in translate(Finder(systems, options or Beam(), attention=True), lines):
         if not found.hypotheses:
             continue
         best = found.hypotheses[0]
         if best.attention is None:
             raise ConfigError(
-                f"{systems[0].path}: expected a translator with attention, got one without, or "
-                "several that cut their sources differently. Train one with --attention additive."
+                f"{systems[0].path}: expected a translator with attention, got one without. Train "
+                "one with --attention additive."
             )
-        maps.append(_attention(systems[0], found.line, best, words))
+        maps.append(_attention(found.system, found.line, best, words))
     return maps
 
 

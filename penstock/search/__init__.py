@@ -1,7 +1,7 @@
 """Search with any model that can score a next symbol."""
 
 from penstock.search.beam import beam_search
-from penstock.search.constraints import Constraints
+from penstock.search.constraints import Constraints, least_symbols
 from penstock.search.draws import Draws
 from penstock.search.ensemble import Ensemble, shallow_fusion
 from penstock.search.force import force
@@ -40,6 +40,7 @@ __all__ = [
     "by_sentence",
     "force",
     "generate",
+    "least_symbols",
     "minimum_risk",
     "read_nbest",
     "rescored",

@@ -107,6 +107,7 @@ class _Search:
         self.rules = constraints.rules(options, least, most, eos_id)
         self.choose = chooser(options, constraints, most, eos_id)
         self.best = best_of(model) if isinstance(self.choose, Best) else None
+        self.may_prune = constraints.without_must(batch, self.device)
         self.keep_history = bool(options.no_repeat or constraints.phrases)
         self.score = options.score()
         ceiling = [self.score.divisor(length + 1) for length in most.tolist()]
@@ -171,8 +172,9 @@ class _Search:
         self.trellis.add(here.beams, kept.slot, kept.symbol, symbol_log_p.gather(1, keep), looked)
         total = kept.total.masked_fill(kept.symbol == self.eos_id, -torch.inf)
         if self.options.prune:
-            best = total.amax(1, keepdim=True)
-            total = total.masked_fill(total < best - self.options.prune, -torch.inf)
+            behind = total < total.amax(1, keepdim=True) - self.options.prune
+            behind &= self.may_prune[here.beams // self.options.groups][:, None]
+            total = total.masked_fill(behind, -torch.inf)
         return self._go_on(step, here, kept._replace(total=total))
 
     def _looked(self, state: object, here: _Open) -> Tensor | None:

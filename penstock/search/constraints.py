@@ -13,7 +13,7 @@ from penstock.search.options import Beam
 from penstock.search.repeats import MustNot, NoRepeat
 from penstock.search.rules import Forbidden, Lengths, Phrases, Prefix, Rule
 
-__all__ = ["Constraints"]
+__all__ = ["Constraints", "least_symbols"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Constraints:
             yield "an empty phrase"
         if eos_id in prefix or any(eos_id in phrase for phrase in must):
             yield "the end in what must come"
-        if (size := max(len(prefix), sum(map(len, set(map(tuple, must)))))) > length:
+        if (size := least_symbols(prefix, must)) > length:
             yield f"{size} symbols that must come with max_length={length}"
 
     def check_symbols(self, vocab_size: int, eos_id: int) -> None:
@@ -89,6 +89,10 @@ class Constraints:
         most = torch.tensor(self.max_lengths or [options.max_length] * batch, device=device)
         return most.clamp(max=options.min_length), most
 
+    def without_must(self, batch: int, device: torch.device) -> Tensor:
+        """Which sentences have no phrase that must come: (B,)."""
+        return torch.tensor([not any(self.must[n : n + 1]) for n in range(batch)], device=device)
+
     def longest(self, options: Beam) -> int:
         """Most symbols of any sentence."""
         return max(self.max_lengths, default=options.max_length)
@@ -105,6 +109,11 @@ class Constraints:
         if any(map(len, self.prefixes)):
             rules.append(Prefix(self.prefixes, most.device))
         return rules
+
+
+def least_symbols(prefix: Sequence[int], must: Phrases) -> int:
+    """Symbols that a hypothesis has at least, with a prefix and phrases that must come."""
+    return max(len(prefix), sum(map(len, set(map(tuple, must)))))
 
 
 def _error(mistakes: list[str]) -> ConfigError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from penstock.errors import ConfigError
-from penstock.search.options import Beam
+from penstock.search.options import LONGEST, Beam
 from penstock.search.sample import Sampling
 
 __all__ = ["Draws"]
@@ -26,7 +26,7 @@ class Draws:
     nbest: int = 1
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 1
-    max_length: int = 200
+    max_length: int = LONGEST
     min_length: int = 0
 
     def __post_init__(self) -> None:

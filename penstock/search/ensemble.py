@@ -12,7 +12,7 @@ cannot vote on the next one: translators judge each other's texts
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import reduce
 from typing import Any
 
@@ -58,9 +58,8 @@ class Ensemble:
         weights: >= 0, one for each; by default equal ones whose sum is 1 (of "sum": all 1). A
             model of weight 0 is not asked.
         mixture: "log-linear", "linear" or "sum".
-
-    The attention is the weighted mean of that of the members that look at a source; there is none
-    when they cut the source into different numbers of words.
+        looking: numbers of the models whose attention is averaged, with their weights; all that
+            look at a source when None. They have the same source words.
 
     Raises:
         ConfigError: the weights do not fit, or in ``step``: the models differ in their symbols.
@@ -72,6 +71,7 @@ class Ensemble:
         weights: Sequence[float] | None = None,
         *,
         mixture: str = "log-linear",
+        looking: Collection[int] | None = None,
     ) -> None:
         self._mix = MIXTURES[mixture]
         equal = 1.0 if mixture == "sum" else 1 / max(len(models), 1)
@@ -83,8 +83,9 @@ class Ensemble:
                 f"Ensemble: expected a weight for each of {len(models)} models, none below 0, some "
                 f"above{' and their sum 1' if mixture == 'linear' else ''}, got weights={weights}."
             )
-        asked = [(model, weight) for model, weight in zip(models, weights, strict=True) if weight]
-        self.models, self.weights = [m for m, _ in asked], [weight for _, weight in asked]
+        asked = [number for number, weight in enumerate(weights) if weight]
+        self.models, self.weights = [models[n] for n in asked], [weights[n] for n in asked]
+        self._looking = [looking is None or n in looking for n in asked]
 
     @property
     def device(self) -> torch.device:
@@ -111,13 +112,14 @@ class Ensemble:
         return [model.select(own, rows) for model, own in zip(self.models, state, strict=True)]
 
     def attention(self, state: list[Any]) -> Tensor | None:
-        """How much each source word was looked at on average: (N, S)."""
+        """How much each source word was looked at on average: (N, S); None if none looks."""
+        members = zip(self.models, state, self.weights, self._looking, strict=True)
         looked = [
             (seen, weight)
-            for model, own, weight in zip(self.models, state, self.weights, strict=True)
-            if (seen := attention_of(model, own)) is not None
+            for model, own, weight, looks in members
+            if looks and (seen := attention_of(model, own)) is not None
         ]
-        if len({seen.shape for seen, _ in looked}) != 1:
+        if not looked:
             return None
         return _sum(*zip(*looked, strict=True)) / sum(weight for _, weight in looked)
 

@@ -8,7 +8,10 @@ from penstock.errors import ConfigError
 from penstock.search.finished import STOPS
 from penstock.search.penalty import Score
 
-__all__ = ["Beam"]
+__all__ = ["LONGEST", "Beam"]
+
+LONGEST = 1000
+"""Symbols of a hypothesis at most, by default."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Beam:
         coverage: weight of the coverage penalty; asks for a model with attention.
         stop: when a sentence is done (:data:`~penstock.search.finished.STOPS`).
         prune: an open hypothesis so many nats behind the best of its beam leaves (0: none does);
-            faster, and seldom another answer (Freitag & Al-Onaizan 2017, relative pruning).
+            faster, and seldom another answer (Freitag & Al-Onaizan 2017, relative pruning). None
+            does where phrases must come, which hypotheses that lag behind may have.
         no_repeat: n, no n symbols come twice in a hypothesis (0: they may).
         groups: G, diverse beams of K / G hypotheses each (Vijayakumar et al. 2018).
         diversity: what a symbol costs a group for each time an earlier group took it in this step.
@@ -33,7 +37,7 @@ class Beam:
 
     size: int = 5
     nbest: int = 1
-    max_length: int = 200
+    max_length: int = LONGEST
     min_length: int = 0
     normalise: str = "average"
     alpha: float = 0.6

@@ -14,7 +14,7 @@ from penstock.errors import ConfigError
 from penstock.search.constraints import Constraints
 from penstock.search.hypothesis import Hypothesis
 from penstock.search.model import NextSymbol, Selectable, device_of
-from penstock.search.options import Beam
+from penstock.search.options import LONGEST, Beam
 from penstock.search.roll import roll
 from penstock.search.rules import Past, ruled
 
@@ -73,7 +73,7 @@ def sample(
     start_id: int,
     eos_id: int,
     number: int = 1,
-    max_length: int = 200,
+    max_length: int = LONGEST,
     min_length: int = 0,
     constraints: Constraints | None = None,
     seed: int = 1,

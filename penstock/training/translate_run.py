@@ -31,6 +31,7 @@ from penstock.training.translation import build_model
 from penstock.training.translation_settings import TranslationSettings
 from penstock.training.translation_task import TranslationTask
 from penstock.training.vectors import begin_with_vectors
+from penstock.translation.finder import Finder
 from penstock.translation.scores import TranslationScores, bleu_of, evaluate_pairs
 from penstock.translation.shortlist import Shortlist
 from penstock.translation.system import SIDES, TOKENISERS, System
@@ -101,9 +102,8 @@ def train_translator(
             if files := texts.parts().get(part):
                 with watch(f"translating {part}") as told:
                     results[part] = evaluate_pairs(
-                        [system],
+                        Finder([system], Beam(settings.beam)),
                         list(files),
-                        Beam(settings.beam),
                         bleu=settings.bleu,
                         progress=told,
                     )
@@ -130,7 +130,7 @@ def _trained(
     system = System(folder, model, source, target, {})
     asked = list(islice(texts.valid, settings.valid_pairs or None))
 
-    def measure(model: Translator) -> float:
+    def measure() -> float:
         return bleu_of(system, asked, settings.bleu, settings.valid_beam)
 
     links = read_links(texts.links, corpora["train"]) if texts.links else None

@@ -18,7 +18,7 @@ from penstock.translation.scores import pair_losses
 
 __all__ = ["Links", "Measure", "TranslationTask"]
 
-Measure = Callable[[Translator], float]
+Measure = Callable[[], float]
 """BLEU of a model's translations of the validation sentences, 0 to 100."""
 Links = Mapping[int, Sequence[tuple[int, int]]]
 """For each line of the training text, pairs of a source token and a target token, from 0."""
@@ -94,7 +94,7 @@ class TranslationTask(Task):
         for losses, count in pair_losses(self.model, self.valid):
             nats, tokens = nats + losses, tokens + count
         figures = {"loss": nats / tokens, **self.figures(nats / tokens)}
-        return figures | ({"bleu": self.measure(self.model)} if self.measure else {})
+        return figures | ({"bleu": self.measure()} if self.measure else {})
 
     def criterion(self, figures: Mapping[str, float]) -> float:
         """The loss, or BLEU where that decides."""

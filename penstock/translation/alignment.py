@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from penstock.search import Hypothesis
 from penstock.translation.system import System
 
-__all__ = ["replaced", "word_links"]
+__all__ = ["looking", "replaced", "word_links"]
+
+
+def looking(systems: Sequence[System]) -> list[int]:
+    """Numbers of the systems whose attention counts; none if none looks back.
+
+    They are the first that does, and the others that cut a source as it does.
+    """
+    prints = {n: one.source.fingerprint for n, one in enumerate(systems) if one.model.attends}
+    return [n for n, own in prints.items() if own == next(iter(prints.values()))]
 
 
 def word_links(system: System, line: str, hypothesis: Hypothesis) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from penstock.errors import did_you_mean
-from penstock.search import Constraints
+from penstock.search import Constraints, least_symbols
 from penstock.text import SentenceTokeniser
 from penstock.text.pair_lines import parsed, short
 
@@ -63,9 +63,14 @@ class Tokens(NamedTuple):
     must_not: list[list[int]]
 
     @property
+    def least(self) -> int:
+        """Tokens that a translation has at least."""
+        return least_symbols(self.prefix, self.must)
+
+    @property
     def size(self) -> int:
-        """Tokens that must come at least."""
-        return max(len(self.prefix), sum(map(len, set(map(tuple, self.must)))))
+        """Tokens of all that must come, side by side."""
+        return len(self.prefix) + sum(map(len, self.must))
 
 
 def read_demands(path: Path) -> list[Demand]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import chain
 
@@ -23,7 +23,7 @@ from penstock.search import (
     shallow_fusion,
 )
 from penstock.text import SentenceTokeniser, pad
-from penstock.translation.alignment import replaced
+from penstock.translation.alignment import looking, replaced
 from penstock.translation.demands import Demand, Tokens, constraints, in_tokens, phrases
 from penstock.translation.fusion import Fusion
 from penstock.translation.system import System
@@ -45,13 +45,17 @@ class Translation:
         line: the source, as it stood.
         texts: translations, best first; one empty text for a line without any.
         hypotheses: the tokens of each; none for an empty line.
+        system: whose tokens they are, and whose source tokens the attention is over.
         failed: whether there was something to translate, but no translation meets the demands.
+        cut: whether the best went on until it was as long as the options let it be.
     """
 
     line: str
     texts: list[str]
     hypotheses: list[Hypothesis]
+    system: System
     failed: bool = False
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Finder:
     Attributes:
         systems: one, or several of the same target tokens.
         options: of the search, or of the samples drawn in its place.
-        weights: of several systems; equal when None.
+        weights: of several systems; their sum does not matter; equal when None.
         fusion: a language model that advises them.
         risk: which of the candidates are answered; all when None.
         forbidden: phrases that come in no translation.
@@ -73,7 +77,7 @@ class Finder:
     """
 
     systems: Sequence[System]
-    options: Beam | Draws
+    options: Beam | Draws = field(default_factory=Beam)
     weights: Sequence[float] | None = None
     fusion: Fusion | None = None
     risk: Risk | None = None
@@ -88,10 +92,20 @@ class Finder:
         return self.systems[0].target
 
     @cached_property
+    def looking(self) -> list[int]:
+        """Numbers of the systems whose attention counts."""
+        return looking(self.systems)
+
+    @property
+    def shown(self) -> System:
+        """The system whose source tokens the attention is over."""
+        return self.systems[self.looking[0] if self.looking else 0]
+
+    @cached_property
     def replaces(self) -> bool:
         """Whether unknown words are replaced: tokens are words, and it is seen where from."""
         words = self.target.tokeniser.kind == "word"
-        return self.replace_unknown and self.systems[0].model.attends and words
+        return self.replace_unknown and bool(self.looking) and words
 
     @cached_property
     def must_not(self) -> list[list[int]]:
@@ -166,7 +180,7 @@ class Finder:
     def asked(self, demand: Demand) -> Tokens | None:
         """A demand in tokens; None when it cannot be met."""
         tokens = in_tokens(demand, self.target)
-        if tokens is None or tokens.size > self.options.max_length:
+        if tokens is None or tokens.least > self.options.max_length:
             return None
         return tokens._replace(must_not=[*tokens.must_not, *self.must_not])
 
@@ -176,12 +190,14 @@ class Finder:
         if self.risk:
             drawn = isinstance(self.options, Draws)
             texts, hypotheses = self.risk.choose(texts, hypotheses, drawn=drawn)
-        return Translation(line, texts or [""], hypotheses, sought and not hypotheses)
+        failed, most = sought and not hypotheses, self.options.max_length
+        cut = any(len(one.ids) >= most for one in hypotheses[:1])
+        return Translation(line, texts or [""], hypotheses, self.shown, failed, cut)
 
     def text(self, line: str, hypothesis: Hypothesis) -> str:
         """The raw translation that the ids of a hypothesis spell."""
         if self.replaces and self.target.unk_id in hypothesis.ids:
-            return replaced(self.systems[0], line, hypothesis)
+            return replaced(self.shown, line, hypothesis)
         return self.target.decode(hypothesis.ids)
 
     @torch.no_grad()
@@ -222,7 +238,7 @@ class Finder:
     def model(
         self, sides: Sequence[Sequence[Sequence[int]]], demands: Sequence[Tokens] | None = None
     ) -> tuple[Selectable, Tensor]:
-        """All that has a say in the next word, and the lengths of the sources.
+        """All that has a say in the next word, and the lengths of the sources it looks at.
 
         Args:
             sides: ids of the sources, for each system.
@@ -238,10 +254,12 @@ class Finder:
             system.model.given(*source, words)
             for system, source in zip(self.systems, padded, strict=True)
         ]
-        model: Selectable = given[0] if len(given) == 1 else Ensemble(given, self.weights)
+        model: Selectable = given[0]
+        if len(given) > 1:
+            model = Ensemble(given, self.weights, looking=self.looking)
         if self.fusion:
             model = shallow_fusion(model, self.fusion.language, self.fusion.weight)
-        return model, padded[0][1]
+        return model, padded[self.systems.index(self.shown)][1]
 
     def words(self, sources: Sequence[Tensor], demands: Sequence[Tokens]) -> Tensor | None:
         """Which target tokens each translation may have, (B, V); None for all."""

@@ -41,7 +41,7 @@ def searched(
         progress: told after each batch how many lines it had.
     """
     began = time.perf_counter()
-    hyps = [one.texts[0] for one in translate(systems, lines, options, progress=progress)]
+    hyps = [one.texts[0] for one in translate(Finder(systems, options), lines, progress=progress)]
     seconds = time.perf_counter() - began
     return Translated(name, hyps, options.size, _parameters(systems), seconds)
 
@@ -81,7 +81,7 @@ def rescore(
     The systems' score is log p of the text, as in the paper; in a list that Penstock wrote, whose
     scores are per symbol, it is per symbol too.
     """
-    finder = pooled(Finder(systems, Beam()))
+    finder = pooled(Finder(systems))
     forced = finder.force(lines, [[entry.text for entry in entries] for entries in lists])
     answers = []
     for entries, hypotheses in zip(lists, forced, strict=True):

@@ -61,7 +61,9 @@ class Pool:
         texts = [_texts(own) for own in answers]
         for n, hypotheses in enumerate(self.force(lines, texts)):
             failed = not texts[n] and any(one.failed for one in answers[n])
-            yield self.answer(lines[n], texts[n], hypotheses, failed=failed)
+            cut = any(one.cut for one in answers[n])
+            best, their = self.chosen(texts[n], hypotheses)
+            yield Translation(lines[n], best or [""], their, self.finders[0].shown, failed, cut)
 
     def force(self, lines: Sequence[str], texts: Sequence[Sequence[str]]) -> list[list[Hypothesis]]:
         """Given translations of each line as hypotheses."""
@@ -80,33 +82,35 @@ class Pool:
             log_p=sum(weight * one.log_p for weight, one in weighed),
         )
 
-    def answer(
-        self, line: str, texts: list[str], hypotheses: list[Hypothesis], *, failed: bool
-    ) -> Translation:
+    def chosen(
+        self, texts: list[str], hypotheses: list[Hypothesis]
+    ) -> tuple[list[str], list[Hypothesis]]:
         """The best of the texts."""
         if self.risk:
-            texts, hypotheses = self.risk.choose(texts, hypotheses, drawn=False)
-        else:
-            order = sorted(range(len(texts)), key=lambda n: -hypotheses[n].score)[: self.nbest]
-            texts, hypotheses = [texts[n] for n in order], [hypotheses[n] for n in order]
-        return Translation(line, texts or [""], hypotheses, failed)
+            return self.risk.choose(texts, hypotheses, drawn=False)
+        order = sorted(range(len(texts)), key=lambda n: -hypotheses[n].score)[: self.nbest]
+        return [texts[n] for n in order], [hypotheses[n] for n in order]
 
 
 def pooled(finder: Finder) -> Finder | Pool:
     """The finder itself if its systems write the same tokens, else a pool of one for each kind.
 
-    Its weights are taken as shares, whatever their sum.
+    Its weights are taken as shares, whatever their sum; a system of weight 0 is not asked.
 
     Raises:
-        ConfigError: different tokens are to be drawn by chance, advised by a language model, or
-            left without a weight; or the weights do not fit.
+        ConfigError: different tokens are to be drawn by chance or advised by a language model; or
+            the weights do not fit.
     """
-    groups, weights = _by_tokens(finder.systems), _shares(finder)
+    shares = _shares(finder)
+    asked = [(one, share) for one, share in zip(finder.systems, shares, strict=True) if share]
+    systems, weights = [one for one, _ in asked], [share for _, share in asked]
+    finder, groups = replace(finder, systems=systems, weights=weights), _by_tokens(systems)
     if len(groups) == 1:
-        return replace(finder, weights=weights)
+        return finder
     options = finder.options
-    if finder.fusion or not isinstance(options, Beam) or not all(weights):
-        raise _others(finder.systems, groups)
+    if finder.fusion or not isinstance(options, Beam):
+        what = "a language model" if finder.fusion else "samples"
+        raise _others(systems, groups, f" with {what}", "A beam alone can have both.")
     finders, shares = [], []
     for group in groups:
         share = sum(weights[n] for n in group)
@@ -131,7 +135,7 @@ def check_tokens(systems: Sequence[System]) -> None:
     """
     groups = _by_tokens(systems)
     if len(groups) > 1:
-        raise _others(systems, groups)
+        raise _others(systems, groups, "", "Train both with the same target tokeniser.")
 
 
 def _shares(finder: Finder) -> list[float]:
@@ -154,10 +158,12 @@ def _by_tokens(systems: Sequence[System]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _others(systems: Sequence[System], groups: Sequence[Sequence[int]]) -> ConfigError:
+def _others(
+    systems: Sequence[System], groups: Sequence[Sequence[int]], where: str, advice: str
+) -> ConfigError:
     return ConfigError(
-        f"{systems[groups[1][0]].path}: expected the target tokens of {systems[0].path}, got "
-        "others. Train both with the same target tokeniser."
+        f"{systems[groups[1][0]].path}: expected the target tokens of {systems[0].path}{where}, "
+        f"got others. {advice}"
     )
 
 

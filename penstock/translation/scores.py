@@ -13,9 +13,10 @@ from penstock.metrics.perplexity import Perplexity
 from penstock.metrics.translation import Metric, Score
 from penstock.models.translator import Translator
 from penstock.progress import Progress, adding, silent
-from penstock.search import Beam, Draws, Risk
+from penstock.search import Beam
 from penstock.text import PairCorpus, pair_batch, token_batches
 from penstock.text.pairs import Pair
+from penstock.translation.finder import Finder
 from penstock.translation.system import System
 from penstock.translation.translating import translate
 
@@ -61,12 +62,9 @@ class TranslationScores:
 
 
 def evaluate_pairs(
-    systems: Sequence[System],
+    finder: Finder,
     pairs: Sequence[Pair],
-    options: Beam | Draws,
     *,
-    risk: Risk | None = None,
-    shortlist: int = 0,
     bleu: str = "bleu",
     resamples: int = 0,
     progress: Progress = silent,
@@ -74,29 +72,26 @@ def evaluate_pairs(
     """Translate and compare with the true translations.
 
     Args:
-        systems: one, or several that search together; perplexity is that of one alone.
-        risk: which of the candidates are measured; the likeliest when None.
-        shortlist: see :func:`~penstock.translation.translating.translate`.
+        finder: of the translations; perplexity is that of a system alone.
         bleu: the kind of BLEU, of :data:`penstock.metrics.translation.KINDS`.
         resamples: texts drawn for intervals, none when 0.
         progress: told how many lines are translated, and of how many.
     """
     sources, references = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     advance = adding(progress, len(pairs))
-    found = translate(systems, sources, options, risk=risk, shortlist=shortlist, progress=advance)
-    translations = [one.texts[0] for one in found]
+    translations = [one.texts[0] for one in translate(finder, sources, progress=advance)]
     scores = tuple(
         Metric(kind, references).score(translations, resamples=resamples)
         for kind in (bleu, *KINDS[1:])
     )
-    cost = _perplexity(systems[0], pairs) if len(systems) == 1 else None
+    cost = _perplexity(finder.systems[0], pairs) if len(finder.systems) == 1 else None
     return TranslationScores(scores, cost, translations)
 
 
 def bleu_of(system: System, pairs: Sequence[Pair], kind: str, beam: int) -> float:
     """BLEU alone, as it is asked for while training."""
     sources, references = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    found = translate([system], sources, Beam(beam))
+    found = translate(Finder([system], Beam(beam)), sources)
     return Metric(kind, references).score([one.texts[0] for one in found]).value
 
 

@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from penstock.errors import ConfigError, DataError
-from penstock.search import Beam, Draws, Risk
+from penstock.search import Draws
 from penstock.translation.demands import Demand
 from penstock.translation.finder import Finder, Translation
-from penstock.translation.fusion import Fusion
 from penstock.translation.pool import pooled
-from penstock.translation.system import System
 
 __all__ = ["Translation", "translate"]
 
@@ -20,18 +18,10 @@ WINDOW = 2048
 
 
 def translate(
-    systems: Sequence[System],
+    finder: Finder,
     lines: Iterable[str],
-    options: Beam | Draws | None = None,
-    *,
-    weights: Sequence[float] | None = None,
-    fusion: Fusion | None = None,
     demands: Sequence[Demand] | None = None,
-    forbidden: Sequence[str] = (),
-    risk: Risk | None = None,
-    attention: bool = False,
-    replace_unknown: bool = True,
-    shortlist: int = 0,
+    *,
     window: int = WINDOW,
     progress: Callable[[int], object] = lambda lines: None,
 ) -> Iterator[Translation]:
@@ -41,19 +31,11 @@ def translate(
     line does not depend on its neighbours.
 
     Args:
-        systems: one, or several: those of the same target tokens search together, those of others
-            judge each other's translations (:class:`~penstock.translation.pool.Pool`).
-        options: of the search, or of the samples drawn in its place.
-        weights: of several systems; their sum does not matter; by default equal.
-        fusion: a language model that advises them.
+        finder: the systems and how they search. Those of the same target tokens search together,
+            those of others judge each other's translations
+            (:class:`~penstock.translation.pool.Pool`).
+        lines: source sentences.
         demands: what the translation of each line must and must not be.
-        forbidden: phrases that come in no translation.
-        risk: which of the candidates are answered; all when None.
-        attention: whether hypotheses hold the attention.
-        replace_unknown: whether the source word that was looked at most stands in the text where
-            a token that is a word is ``<unk>`` (Luong et al. 2015).
-        shortlist: likely translations of each source token that may come, beside what is common
-            (:class:`~penstock.translation.shortlist.Shortlist`); every token may when 0.
         window: lines that are read before the first is answered; 1 answers each at once.
         progress: told after each batch how many lines it had.
 
@@ -61,24 +43,11 @@ def translate(
         ConfigError: systems, options and demands do not go together.
         DataError: there are not as many demands as lines.
     """
-    options = options or Beam()
-    if isinstance(options, Draws) and any(demand.must for demand in demands or ()):
+    if isinstance(finder.options, Draws) and any(demand.must for demand in demands or ()):
         raise ConfigError("translate: expected no phrases that must come in samples. Use a beam.")
-    finder = pooled(
-        Finder(
-            systems,
-            options,
-            weights,
-            fusion,
-            risk,
-            forbidden,
-            attention,
-            replace_unknown,
-            shortlist,
-        )
-    )
+    together = pooled(finder)
     for first, chunk, own in _windows(lines, window, demands):
-        yield from finder.window(first, chunk, own, progress)
+        yield from together.window(first, chunk, own, progress)
 
 
 def _windows(

@@ -16,7 +16,7 @@ from penstock.search import Beam, Entry
 from penstock.text import Preparation, SentenceTokeniser
 from penstock.translation.outputs import of_list, rescore, searched
 from penstock.translation.system import System
-from penstock.translation.translating import translate
+from tests.translation.translated import translated
 
 LINES = ["ein kleiner Hund läuft", "eine Katze schläft", "der Hund schläft im Haus"]
 TARGETS = ["a small dog runs", "a cat sleeps", "the dog sleeps in the house"]
@@ -57,7 +57,7 @@ def make_system():
 @pytest.mark.parametrize("words", [True, False])
 def test_maps_are_of_the_translation_that_won(make_system, kind, words):
     system, options = make_system(kind), Beam(2, max_length=9)
-    found = [one.hypotheses[0] for one in translate([system], LINES, options)]
+    found = [one.hypotheses[0] for one in translated([system], LINES, options)]
     for line, best, shown in zip(
         LINES, found, alignments([system], LINES, options, words=words), strict=True
     ):
@@ -109,7 +109,7 @@ def test_without_attention_there_is_nothing_to_see(make_system):
 def test_trees_are_those_of_the_search(make_system):
     systems, options = [make_system(), make_system(seed=1)], Beam(3, max_length=6)
     trees = search_trees(systems, LINES, options)
-    found = [one.hypotheses[0].ids for one in translate(systems, LINES, options)]
+    found = [one.hypotheses[0].ids for one in translated(systems, LINES, options)]
     assert [list(tree.winner) for tree in trees] == found
     assert all(len(tree.nodes) > 3 for tree in trees)
 
@@ -125,7 +125,7 @@ def test_states_do_not_depend_on_the_phrases_beside(make_system):
 def test_outputs_of_a_search(make_system):
     systems, told = [make_system(), make_system(seed=1)], []
     found = searched("both", systems, LINES, Beam(2, max_length=5), progress=told.append)
-    texts = [one.texts[0] for one in translate(systems, LINES, Beam(2, max_length=5))]
+    texts = [one.texts[0] for one in translated(systems, LINES, Beam(2, max_length=5))]
     assert list(found.hyps) == texts
     assert (found.name, found.beam, sum(told)) == ("both", 2, 3)
     size = sum(weight.numel() for weight in systems[0].model.parameters())

@@ -223,3 +223,13 @@ def test_all_mistakes_at_once():
     with pytest.raises(ConfigError) as error:
         search(MODEL, Beam(max_length=5), constraints, batch=2)
     assert str(error.value).count(";") == 2
+
+
+def test_nothing_is_pruned_where_a_phrase_must_come():
+    must = [[[2, 3, 1]], []]
+    found = [
+        search(MODEL, Beam(4, 4, max_length=6, prune=prune), Constraints(must=must), batch=2)
+        for prune in (0.0, 0.01)
+    ]
+    assert found[0][0] == found[1][0]
+    assert found[0][1] != found[1][1]

@@ -131,9 +131,9 @@ def test_attention_is_the_weighted_mean():
     (found,) = force(ensemble, [[[2, 1]]], start_id=BOS, eos_id=EOS, attention=True)
     looks = [torch.stack(model.row(0, [2, 1])[1]) for model in (models[0], models[2])]
     assert torch.allclose(found[0].attention, (0.2 * looks[0] + 0.3 * looks[1]) / 0.5)
-    apart = Ensemble([models[0], Toy(4, sources=(2,))])
+    apart = Ensemble([models[0], Toy(4, sources=(2,))], looking=[0])
     (found,) = force(apart, [[[2, 1]]], start_id=BOS, eos_id=EOS, attention=True)
-    assert found[0].attention is None
+    assert torch.equal(found[0].attention, looks[0])
 
 
 def test_members_with_different_cells():

@@ -20,8 +20,8 @@ from penstock.search import Beam
 from penstock.training.checkpoint import BEST
 from penstock.training.log import METRICS, read
 from penstock.translation.system import load_translator
-from penstock.translation.translating import translate
 from tests.training import pairs_toy
+from tests.translation.translated import translated
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,7 +74,7 @@ def test_the_folder_tells_and_holds_everything(trained):
 def test_the_folder_translates_as_the_run_did(trained):
     system = load_translator(trained.folder)
     sources = [source for source, _ in pairs_toy.pairs(9, 3)]
-    found = [one.texts[0] for one in translate([system], sources, Beam(5))]
+    found = [one.texts[0] for one in translated([system], sources, Beam(5))]
     assert found == trained.results["test"].translations
 
 
@@ -82,11 +82,11 @@ def test_the_folder_translates_as_the_run_did(trained):
 def test_neighbours_and_empty_lines_change_nothing(trained, window):
     system = load_translator(trained.folder)
     lines = ["dog", "", "one red cat and two", " ", "unseen words", "red dog"]
-    found = list(translate([system], lines, Beam(3, 3), attention=True, window=window))
+    found = translated([system], lines, Beam(3, 3), attention=True, window=window)
     assert [one.line for one in found] == lines
     assert [one.texts for one in found if not one.line.strip()] == [[""], [""]]
     for line, one in zip(lines, found, strict=True):
-        (alone,) = translate([system], [line], Beam(3, 3))
+        (alone,) = translated([system], [line], Beam(3, 3))
         assert alone.texts == one.texts
         for mine, other in zip(alone.hypotheses, one.hypotheses, strict=True):
             assert mine.log_p == pytest.approx(other.log_p, abs=1e-4)
@@ -96,8 +96,8 @@ def test_neighbours_and_empty_lines_change_nothing(trained, window):
 def test_two_of_the_same_translate_as_one(trained):
     system = load_translator(trained.folder)
     lines = ["dog and cat", "two"]
-    one = [found.texts for found in translate([system], lines)]
-    assert [found.texts for found in translate([system, system], lines)] == one
+    one = [found.texts for found in translated([system], lines)]
+    assert [found.texts for found in translated([system, system], lines)] == one
 
 
 def test_an_unknown_word_is_the_one_that_was_looked_at(trained):
@@ -106,15 +106,15 @@ def test_an_unknown_word_is_the_one_that_was_looked_at(trained):
     model = system.model
     with torch.no_grad():
         model.output.bias[unknown] += 1e3  # nothing but unknown words, up to the longest
-    (plain,) = translate([system], ["dog"], Beam(1, max_length=2), replace_unknown=False)
+    (plain,) = translated([system], ["dog"], Beam(1, max_length=2), replace_unknown=False)
     assert plain.texts == ["<unk> <unk>"]
-    (found,) = translate([system], ["zebra"], Beam(1, max_length=2))
+    (found,) = translated([system], ["zebra"], Beam(1, max_length=2))
     assert found.texts == ["zebra zebra"]
 
 
 def test_a_source_of_thousands_of_words_is_translated(trained):
     system = load_translator(trained.folder)
-    (found,) = translate([system], ["dog " * 5000], Beam(2, max_length=10))
+    (found,) = translated([system], ["dog " * 5000], Beam(2, max_length=10))
     assert len(found.hypotheses[0].ids) <= 10
 
 
@@ -186,7 +186,7 @@ def test_the_same_tokens_make_an_ensemble_whatever_is_done_to_a_line_before(text
         for language in ("en", "de")
     ]
     assert len({system.target.fingerprint for system in systems}) == 2
-    assert len(list(translate(systems, ["dog", "cat"]))) == 2
+    assert len(translated(systems, ["dog", "cat"])) == 2
 
 
 @pytest.mark.parametrize(

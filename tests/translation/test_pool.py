@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
 from penstock.errors import ConfigError
+from penstock.models.translator import Translator
 from penstock.search import Beam, Draws, Risk
+from penstock.text import Preparation, SentenceTokeniser
+from penstock.translation.alignment import looking
 from penstock.translation.demands import Demand
 from penstock.translation.finder import Finder
 from penstock.translation.pool import Pool, check_tokens, pooled
-from penstock.translation.translating import translate
 from tests.training import pairs_toy
+from tests.translation.translated import translated
 
 LINES = ["one", "red dog and two cat", "", "cat", "two dog"]
 OPTIONS = Beam(3, nbest=2, max_length=6)
@@ -29,7 +33,7 @@ def systems(tmp_path):
 
 
 def found(systems, **options):
-    return list(translate(systems, LINES, OPTIONS, **options))
+    return translated(systems, LINES, OPTIONS, **options)
 
 
 def test_the_same_tokens_need_no_pool(systems):
@@ -45,7 +49,7 @@ def test_the_same_tokens_need_no_pool(systems):
 def test_the_mean_of_what_each_says_decides_among_what_each_finds(systems):
     whole = replace(OPTIONS, nbest=OPTIONS.size)
     groups = [Finder(systems[::2], whole), Finder([systems[1]], whole)]
-    lists = [list(translate(group.systems, LINES, whole)) for group in groups]
+    lists = [translated(group.systems, LINES, whole) for group in groups]
     answers = found(systems)
     for n, line in enumerate(LINES):
         if not line:
@@ -87,24 +91,76 @@ def test_least_risk_and_attention(systems):
 
 
 def test_what_cannot_be_pooled(systems):
-    with pytest.raises(ConfigError, match=r"letters: expected the target tokens of .*words, got"):
-        next(translate(systems, LINES, Draws()))
+    with pytest.raises(
+        ConfigError, match=r"letters: expected the target tokens of .*words with samples, got"
+    ):
+        translated(systems, LINES, Draws())
     with pytest.raises(ConfigError, match="letters: expected the target tokens of"):
         check_tokens(systems)
-    with pytest.raises(ConfigError, match="letters: expected the target tokens of"):
-        next(translate(systems, LINES, weights=[1.0, 0.0, 1.0]))
+
+
+def test_a_system_without_weight_is_not_asked(systems):
+    alone = [one.texts for one in translated([systems[1]], LINES, OPTIONS)]
+    assert [one.texts for one in found(systems, weights=[0.0, 2.0, 0.0])] == alone
+    assert isinstance(pooled(Finder(systems, weights=[1.0, 0.0, 1.0])), Finder)
 
 
 @pytest.mark.parametrize("weights", [[1.0], [0.0, 0.0], [1.0, -1.0], [1.0, float("nan")]])
 def test_weights_that_do_not_fit(systems, weights):
     with pytest.raises(ConfigError, match="expected a weight of 0 or more for each model"):
-        next(translate(systems[::2], LINES, weights=weights))
+        translated(systems[::2], LINES, weights=weights)
 
 
 def test_the_sum_of_weights_does_not_matter(systems):
     def scores(*weights):
-        answers = translate(systems[::2], LINES, OPTIONS, weights=weights)
+        answers = translated(systems[::2], LINES, OPTIONS, weights=weights)
         return [one.score for answer in answers for one in answer.hypotheses]
 
     assert scores(1.0, 3.0) == pytest.approx(scores(0.5, 1.5))
     assert scores(1.0, 3.0) != pytest.approx(scores(1.0, 1.0))
+
+
+# -- whose attention counts ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def seeing(tmp_path):
+    """Without attention; with; with, and words of the source cut in another way; with."""
+    made = [pairs_toy.untrained(tmp_path / str(n)) for n in range(4)]
+    blind = Translator(
+        encoder="gru",
+        source_size=made[0].source.vocab_size,
+        target_size=made[0].target.vocab_size,
+        hidden_size=6,
+    )
+    parted = SentenceTokeniser.train(
+        [source for source, _ in pairs_toy.PAIRS], "word", preparation=Preparation("moses")
+    )
+    made[0], made[2] = replace(made[0], model=blind.eval()), replace(made[2], source=parted)
+    return made
+
+
+def test_whose_attention_counts(seeing):
+    assert [looking([seeing[n] for n in own]) for own in ([0], [1, 3], [0, 1, 2, 3], [2, 1])] == [
+        *([], [0, 1], [1, 3], [0])
+    ]
+    assert Finder(seeing).shown is seeing[1]
+
+
+def test_the_order_of_systems_does_not_matter_to_what_is_shown(seeing):
+    (forth,) = translated(seeing[:2], ["red dog"], OPTIONS, attention=True)
+    (back,) = translated(seeing[1::-1], ["red dog"], OPTIONS, attention=True)
+    assert forth.system is back.system is seeing[1]
+    assert torch.equal(forth.hypotheses[0].attention, back.hypotheses[0].attention)
+    assert forth.texts == back.texts
+
+
+def test_neighbours_do_not_change_what_is_looked_at(seeing):
+    lines = ["red dog", "two cat and one dog"]
+    together = translated(seeing, lines, OPTIONS, attention=True)
+    for line, one in zip(lines, together, strict=True):
+        (alone,) = translated(seeing, [line], OPTIONS, attention=True)
+        assert alone.hypotheses[0].ids == one.hypotheses[0].ids
+        width = len(line.split()) + 1
+        looked = (each.hypotheses[0].attention[:, :width] for each in (alone, one))
+        torch.testing.assert_close(*looked)

@@ -15,8 +15,8 @@ from penstock.translation import lexicon as lexicons
 from penstock.translation import shortlist as shortlists
 from penstock.translation.demands import Demand
 from penstock.translation.shortlist import FILE, Shortlist
-from penstock.translation.translating import translate
 from tests.training import pairs_toy
+from tests.translation.translated import translated
 
 LINES = ["one", "red dog and two cat", "", "cat", "two dog"]
 KINDS = ("word", "character", "bpe")
@@ -131,7 +131,7 @@ def test_a_missing_and_a_damaged_shortlist(words, tmp_path):
     assert Shortlist.build(corpus_of(words), tmp_path).made_for
     (tmp_path / FILE).unlink()
     with pytest.raises(DataError, match="trained before there were shortlists"):
-        list(translate([words], LINES, shortlist=1))
+        translated([words], LINES, shortlist=1)
 
 
 # -- translating -----------------------------------------------------------------------------------
@@ -141,12 +141,12 @@ OPTIONS = [Beam(4, nbest=4, max_length=20), Beam(1, max_length=20), Draws(3, max
 
 @pytest.mark.parametrize("options", OPTIONS, ids=repr)
 def test_nothing_else_comes(system, options):
-    found = list(translate([system], LINES, options, shortlist=1))
+    found = translated([system], LINES, options, shortlist=1)
     for line, one in zip(LINES, found, strict=True):
         assert bool(one.hypotheses) == bool(line)
         assert all(set(each.ids) <= may_come(system, line, 1) for each in one.hypotheses)
     if isinstance(options, Beam):
-        alone = translate([system], LINES, options, shortlist=1, window=1)
+        alone = translated([system], LINES, options, shortlist=1, window=1)
         assert [each.texts for each in alone] == [each.texts for each in found]
 
 
@@ -156,8 +156,8 @@ def test_a_list_of_everything_changes_nothing(words, monkeypatch):
     (words.path / FILE).unlink()
     Shortlist.build(corpus_of(whole), whole.path)
     options = Beam(4, nbest=4, max_length=9)
-    found = translate([whole], LINES, options, shortlist=1)
-    for one, other in zip(found, translate([words], LINES, options), strict=True):
+    found = translated([whole], LINES, options, shortlist=1)
+    for one, other in zip(found, translated([words], LINES, options), strict=True):
         assert one.texts == other.texts
         scores = [[each.score for each in own.hypotheses] for own in (one, other)]
         assert scores[0] == pytest.approx(scores[1], abs=1e-5)
@@ -165,7 +165,7 @@ def test_a_list_of_everything_changes_nothing(words, monkeypatch):
 
 def test_what_is_demanded_may_come(words):
     demands = [Demand(prefix="Katze"), Demand(must=["eins"])]
-    found = list(translate([words], ["dog", "red"], Beam(4), demands=demands, shortlist=1))
+    found = translated([words], ["dog", "red"], Beam(4), demands=demands, shortlist=1)
     assert found[0].texts[0].startswith("Katze")
     assert "eins" in found[1].texts[0]
 
@@ -174,7 +174,7 @@ def test_several_may_have_what_one_may_have(words, tmp_path):
     other = pairs_toy.untrained(tmp_path / "other")
     swapped = [(source, target[::-1]) for source, target in pairs_toy.PAIRS]
     Shortlist.build(corpus_of(other, swapped), other.path)
-    found = list(translate([words, other], LINES, Beam(4, nbest=4), shortlist=1))
+    found = translated([words, other], LINES, Beam(4, nbest=4), shortlist=1)
     for line, one in zip(LINES, found, strict=True):
         both = may_come(words, line, 1) | may_come(other, line, 1)
         assert all(set(each.ids) <= both for each in one.hypotheses)

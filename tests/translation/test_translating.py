@@ -12,8 +12,8 @@ from penstock.search import Beam, Draws, Risk, Sampling, force, minimum_risk
 from penstock.text import Tokeniser, pad
 from penstock.translation.demands import Demand
 from penstock.translation.fusion import fitted
-from penstock.translation.translating import translate
 from tests.training import pairs_toy
+from tests.translation.translated import translated
 
 LINES = ["one", "red dog and two cat", "", "cat", "two dog", "and one red cat", "dog", "red"]
 TARGETS = [target for _, target in pairs_toy.PAIRS]
@@ -31,7 +31,7 @@ def words(tmp_path):
 
 
 def texts(*arguments, **options):
-    return [one.texts for one in translate(*arguments, **options)]
+    return [one.texts for one in translated(*arguments, **options)]
 
 
 # -- demands ---------------------------------------------------------------------------------------
@@ -44,7 +44,7 @@ def test_what_must_and_must_not_come(system):
         Demand(must=["und"], must_not=["Hund"]),
     ]
     options = Beam(4, max_length=60)
-    found = list(translate([system], LINES, options, demands=demands, forbidden=["Katze Katze"]))
+    found = translated([system], LINES, options, demands=demands, forbidden=["Katze Katze"])
     assert [one.failed for one in found] == [False] * 8
     best = [one.texts[0] for one in found]
     assert best[2] == ""
@@ -73,7 +73,7 @@ def test_what_must_and_must_not_come(system):
 def test_what_cannot_be_met(words, demand):
     demands = [Demand(), demand, Demand()]
     lines = ["one", "red dog", "cat"]
-    found = list(translate([words], lines, Beam(3, max_length=5), demands=demands))
+    found = translated([words], lines, Beam(3, max_length=5), demands=demands)
     assert [one.failed for one in found] == [False, True, False]
     assert found[1].texts == [""]
     free = texts([words], lines, Beam(3, max_length=5))
@@ -117,15 +117,15 @@ def test_samples_obey_and_cannot_be_made_to_have_a_phrase(words):
 
 
 def test_samples_hold_the_attention(words):
-    (found,) = translate([words], ["red dog"], Draws(max_length=5), attention=True)
+    (found,) = translated([words], ["red dog"], Draws(max_length=5), attention=True)
     (one,) = found.hypotheses
     assert one.attention.shape == (len(one.ids) + 1, 3)
 
 
 @pytest.mark.parametrize("options", [Draws(12, max_length=6), Beam(12, nbest=12)], ids=repr)
 def test_risk_chooses_among_all_candidates(words, options):
-    whole = list(translate([words], LINES, options))
-    chosen = list(translate([words], LINES, options, risk=Risk("bleu", nbest=2)))
+    whole = translated([words], LINES, options)
+    chosen = translated([words], LINES, options, risk=Risk("bleu", nbest=2))
     for every, few in zip(whole, chosen, strict=True):
         weights = None
         if isinstance(options, Beam):
@@ -152,7 +152,7 @@ def test_the_score_is_the_sum_of_both(words):
     language, own = counted([*TARGETS, "more words"])
     fusion = fitted(language, own, words.target, 0.7, name="lm")
     assert fusion.lacking == 0
-    (found,) = translate([words], ["red dog"], Beam(6, nbest=6), fusion=fusion)
+    (found,) = translated([words], ["red dog"], Beam(6, nbest=6), fusion=fusion)
     given = words.model.given(*pad(words.encode(["red dog"]), words.source.eos_id))
     ends = {"start_id": words.target.bos_id, "eos_id": words.target.eos_id}
     forced = force(given, [[one.ids for one in found.hypotheses]], **ends)[0]
