@@ -118,7 +118,7 @@ void Run<T>::read(const Instruction& in, const Place& place, T* out) {
                 take_ahead(before(in, place, r) + u, one, place.units(), out);
                 break;
             case Op::kSequence:
-                take(tensors_->sequences[in.i] + b * in.j + u, one, place.units(), out);
+                take(tensors_->sequences[in.i] + source(b) * in.j + u, one, place.units(), out);
                 break;
             case Op::kVector:
                 take(tensors_->vectors[in.i] + u, one, place.units(), out);

@@ -96,7 +96,7 @@ class _Assembler:
         for index, node in enumerate(self.nodes):
             if node.op in LOOKS:
                 phases[self.phases[index]].append((ROW_BY_ROW, [look(node)]))
-        apart = not (self.panels or self.numbers or self.temps)
+        apart = not (self.panels or self.numbers or self.temps or self._spreads_a_state())
         arguments = (
             [state.width for state in self.loop.states],
             [self.nodes[index].width for index in self.temps],
@@ -109,6 +109,11 @@ class _Assembler:
             self._gaze(),
         )
         return Assembly(tuple(self.panels), arguments, apart, len(phases))
+
+    def _spreads_a_state(self) -> bool:
+        """Whether units read a single number that another unit carries from token to token."""
+        spread = (node.args[0] for node in self.nodes if node.op == "broadcast")
+        return any(self.nodes[arg].op == "state" for arg in spread)
 
     def _gaze(self) -> list[int]:
         """Where the machine finds what looking at a source needs; empty if it does not look."""

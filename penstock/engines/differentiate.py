@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from penstock.engines.machine import Compiled, Order, Panels, compiled
 from penstock.engines.storage import Weights
@@ -19,6 +20,7 @@ __all__ = [
     "Again",
     "backward",
     "forward",
+    "is_plain",
     "is_transformed",
     "run_loop",
     "saved_for",
@@ -47,11 +49,24 @@ def wants_gradient(tensors: Sequence[Tensor]) -> bool:
 
 
 def is_transformed() -> bool:
-    """Whether ``torch.func`` (vmap, grad, jvp) is at work.
+    """Whether ``torch.func`` (vmap, grad, jvp) or forward-mode differentiation is at work.
 
-    Its tensors have no numbers in memory to point at: only PyTorch's own operations take them.
+    Its tensors have no numbers in memory to point at, or a tangent beside them: only PyTorch's own
+    operations take them.
     """
-    return not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
+    if torch.compiler.is_compiling():
+        return False
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+
+
+def is_plain() -> bool:
+    """Whether tensors are numbers in memory and no more: no gradient, no graph of operations."""
+    return not (
+        torch.is_grad_enabled()
+        or torch.compiler.is_compiling()
+        or torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+    )
 
 
 def run_loop(
@@ -205,11 +220,12 @@ def backward(
     packed, sources = way.pack(matrices), [*sequences, *first]
     found = way.run(read, sources, vectors, packed, ends, back_order, like, of_source)
     back, states, sums = _split(found, [len(ways.backward.outputs), len(ends), len(ways.summed)])
+    widths = made.loop.tokens
     of_sequence = dict(zip(ways.carried, states[len(first) :], strict=True))
     of_vector = dict(zip(ways.summed, sums, strict=True))
     _add_source_gradients(made.loop.gaze, of_source, of_sequence, of_vector)
     return [
-        *[back[place] for place in ways.token_outputs],
+        *[_part(ways, back, *at, sum(w)) for at, w in zip(ways.token_outputs, widths, strict=True)],
         *[of_sequence.get(source) for source in range(len(sequences))],
         *[of_vector.get(source) for source in range(len(vectors))],
         *[_matrix_gradient(ways, m, back, outputs, first, order) for m in range(len(matrices))],
@@ -251,14 +267,17 @@ def _split(items: Sequence[Tensor], sizes: Sequence[int]) -> list[Tensors]:
     return [list(items[low:high]) for low, high in pairwise(ends)]
 
 
+def _part(ways: Adjoint, back: Tensors, place: int, first: int, width: int) -> Tensor:
+    """Values that lie side by side in an output of the way back, from the ``first`` on."""
+    start = sum(ways.backward.widths(ways.backward.outputs[place])[:first])
+    return back[place][:, start : start + width]
+
+
 def _matrix_gradient(
     ways: Adjoint, source: int, back: Tensors, outputs: Tensors, first: Tensors, order: Order
 ) -> Tensor:
     """One large product of all tokens: gradients of the results, and the operands."""
-    place, block = ways.product_outputs[source]
-    widths = ways.backward.widths(ways.backward.outputs[place])
-    columns = sum(widths[:block])
-    dz = back[place][:, columns : columns + sum(ways.forward.matrices[source].rows)]
+    dz = _part(ways, back, *ways.product_outputs[source], sum(ways.forward.matrices[source].rows))
     tap = ways.taps[source]
     operand = outputs[tap.output]
     if tap.kind == "output":

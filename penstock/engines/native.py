@@ -248,13 +248,14 @@ class _Run(Stages):
         lowered = self.recipe.lowered
         order, pending = self._order()
         dtype = self.weights.flat.dtype
-        tokens = [self._token(source).to(dtype) for source in lowered.tokens]
-        sequences = [self._of_sequence(source) for source in lowered.sequences]
-        vectors = [self.values[index].reshape(-1) for index in lowered.vectors]
-        matrices = [self.stack(product)[0] for product in lowered.products]
-        first = [self.sequence.state[slot.field] for slot in lowered.slots]
-        groups = (tokens, sequences, vectors, matrices, first)
-        flat = [tensor for group in groups for tensor in group]
+        groups = (
+            [self._token(source) for source in lowered.tokens],
+            [self._of_sequence(source) for source in lowered.sequences],
+            [self.values[index].reshape(-1) for index in lowered.vectors],
+            [self.stack(product)[0] for product in lowered.products],
+            first := [self.sequence.state[slot.field] for slot in lowered.slots],
+        )
+        flat = [tensor.to(dtype) for group in groups for tensor in group]  # autocast made others
         made = self._run_loop(flat, [len(group) for group in groups], order)
         count = len(lowered.kept)
         for index, value in zip(lowered.kept, made[:count], strict=True):

@@ -64,8 +64,8 @@ def loop_backward(
     """The gradients of :func:`loop` by each of its inputs; zero where there is none."""
     order = Order(steps, batch, reverse, offsets, rows, resets, words)
     found = backward(compiled(program), sizes, saved, gradients, order)
-    return [
-        torch.zeros_like(tensor) if gradient is None else gradient
+    return [  # of their own each, as an operator's outputs must be
+        torch.zeros_like(tensor) if gradient is None else gradient.clone()
         for gradient, tensor in zip(found, saved, strict=False)
     ]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from penstock.caching import cached_property
 from penstock.engines.precision import FULL, rounded
@@ -119,19 +120,38 @@ class Weights(_Kept):
         return self._stacked.get(tuple(names))
 
 
-class Snapshot(_Kept):
-    """What is made of some tensors, kept as long as they are the same and unchanged."""
+class _Steps:
+    """Steps that optimisers have taken; fused ones change a weight without a new version of it."""
 
-    def __init__(self, *tensors: Tensor) -> None:
-        self._tensors = [(tensor, tensor._version, tensor.data_ptr()) for tensor in tensors]
+    taken = 0
+
+    @classmethod
+    def count(cls, *_: object) -> None:
+        cls.taken += 1
+
+
+register_optimizer_step_post_hook(_Steps.count)
+
+
+class Snapshot(_Kept):
+    """What is made of some weights, kept as long as they are the same and unchanged.
+
+    There is none of weights made under ``torch.inference_mode``, which tell of no change.
+    """
+
+    def __init__(self, *weights: Tensor) -> None:
+        self._seen = [(weight, weight._version, weight.data_ptr()) for weight in weights]
+        self._steps = _Steps.taken
         super().__init__()
 
-    def is_of(self, *tensors: Tensor) -> bool:
-        """Whether these are the tensors, unchanged."""
-        return all(
-            tensor is own and tensor._version == version and tensor.data_ptr() == address
-            for tensor, (own, version, address) in zip(tensors, self._tensors, strict=True)
-        )
+    def is_of(self, *weights: Tensor | None) -> bool:
+        """Whether these are the weights, unchanged."""
+        if self._steps != _Steps.taken:
+            return False
+        for weight, (own, version, address) in zip(weights, self._seen, strict=True):
+            if weight is not own or own._version != version or own.data_ptr() != address:
+                return False
+        return True
 
 
 def stack(weights: Weights, names: tuple[str, ...], matrices: list[Tensor]) -> Tensor:

@@ -75,6 +75,7 @@ class Streamed:
 
 
 @torch.no_grad()
+@torch.autocast("cpu", enabled=False)
 def streamed(
     plan: Plan, weights: Weights, sizes: Mapping[str, int], trace: Collection[str] = ()
 ) -> Streamed:
@@ -94,6 +95,7 @@ def streamed(
         return stages
 
     @torch.no_grad()
+    @torch.autocast("cpu", enabled=False)
     def annotated(memory: Annotations) -> list[Tensor]:
         values = before(memory).values
         sources = [s for s in lowered.sequences if not isinstance(s, Slot)]

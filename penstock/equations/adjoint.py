@@ -44,9 +44,9 @@ class Adjoint:
             the gradients of the forward states, then of the sequences ``carried``.
         inputs: what each token input of ``backward`` is: ("gradient", output of ``forward``),
             ("input", token input of ``forward``) or ("output", output of ``forward``).
-        token_outputs: for each token input the output of ``backward`` that is its gradient.
-        product_outputs: for each matrix the output of ``backward``, and the first of its
-            values, that are the gradients of the products' results.
+        token_outputs: for each token input the output of ``backward``, and the first of its
+            values, that are its gradient.
+        product_outputs: for each matrix the same for the gradients of the products' results.
         taps: where to find the operand of each matrix.
         carried: the sequence inputs whose gradients are the last states of ``backward``.
         summed: the vectors whose gradients are the sums of ``backward``.
@@ -55,7 +55,7 @@ class Adjoint:
     forward: Loop
     backward: Loop
     inputs: tuple[tuple[str, int], ...]
-    token_outputs: Block
+    token_outputs: tuple[tuple[int, int], ...]
     product_outputs: tuple[tuple[int, int], ...]
     taps: tuple[Tap, ...]
     carried: Block
@@ -183,7 +183,7 @@ class _Adjoint:
 
         states = [*self._states(), *self._sequence_states()]
         tokens = [
-            _placed(outputs, values(self.of_token, s, widths))[0]
+            _placed(outputs, values(self.of_token, s, widths))
             for s, widths in enumerate(loop.tokens)
         ]
         products = [

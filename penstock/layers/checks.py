@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -31,11 +32,11 @@ def check_lengths(lengths: Tensor, steps: int, batch: int) -> None:
         )
 
 
-def positive(name: str, value: int) -> int:
-    """A whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+def positive(name: str, value: object) -> int:
+    """A whole number of at least 1, of Python or NumPy."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
         raise ConfigError(f"Recurrent: expected {name} >= 1, got {name}={value!r}.")
-    return value
+    return int(value)
 
 
 def sizes_of_layers(hidden_size: int | Sequence[int], num_layers: int) -> list[int]:

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from penstock.caching import cached_property
 from penstock.engines.choose import Choice, Engine, choose
-from penstock.engines.differentiate import is_transformed
+from penstock.engines.differentiate import is_plain
 from penstock.engines.noise import draw
 from penstock.engines.precision import FULL
 from penstock.engines.stages import Sequence
-from penstock.engines.storage import Layout, Weights
+from penstock.engines.storage import Layout, Snapshot, Weights
 from penstock.engines.stream import Streamed, streamed
 from penstock.equations import chance
 from penstock.equations.plan import Plan, plan
@@ -70,7 +70,7 @@ class Direction(nn.Module):
             )
         self.learn_state = learn_state
         self.precision = FULL
-        self._kept: tuple[tuple[object, ...], Weights] | None = None
+        self._kept: Snapshot | None = None
         self._choices: dict[tuple[bool, torch.dtype, torch.device], Choice] = {}
         for made in self._plans.values():  # an engine that cannot run this is refused now
             self.choice.engine.prepare(made, self.sizes)
@@ -210,15 +210,15 @@ class Direction(nn.Module):
 
     def _weights(self) -> Weights:
         """The weights for a run; evaluation keeps what is made of them until they change."""
-        flat = self.flat
-        changes = self.training or torch.is_grad_enabled()
-        special = torch.compiler.is_compiling() or is_transformed() or flat.is_inference()
-        if changes or special:
-            return Weights(self.layout, flat, self.precision)
-        key = id(flat), flat._version, flat.data_ptr(), flat.dtype, self.precision
-        if self._kept is None or self._kept[0] != key:
-            self._kept = key, Weights(self.layout, flat.detach(), self.precision)
-        return self._kept[1]
+        flat, precision = self.flat, self.precision
+        if self.training or not is_plain() or flat.is_inference():
+            return Weights(self.layout, flat, precision)
+        if self._kept is None or not self._kept.is_of(flat):
+            self._kept = Snapshot(flat)
+        found: Weights = self._kept.keep(
+            precision, lambda: Weights(self.layout, flat.detach(), precision)
+        )
+        return found
 
     def _sizes(self, memory: Memory | None) -> dict[str, int]:
         """Every size by name, that of the source too."""

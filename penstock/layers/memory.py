@@ -50,6 +50,9 @@ class Memory:
                 raise ShapeError(f"Memory: expected {batch} lengths, got {len(self.lengths)}.")
         if self.rows is not None:
             _check("rows", self.rows, batch - 1)
+        for name in ("lengths", "rows"):  # as compiled code reads them
+            if (numbers := getattr(self, name)) is not None:
+                object.__setattr__(self, name, numbers.to(torch.int64).contiguous())
 
     @property
     def steps(self) -> int:
@@ -74,10 +77,12 @@ class Memory:
     @property
     def sources(self) -> Annotations:
         """Zero at padding: whatever stands there must not reach a gradient."""
-        key = "sources", torch.is_grad_enabled()
-        if key not in self.notes:
-            self.notes[key] = _without_padding(self.values.transpose(0, 1), self.lengths)
-        found: Annotations = self.notes[key]
+        values = self.values.transpose(0, 1)
+        if torch.is_grad_enabled() and values.requires_grad:  # a graph lasts for one way back
+            return _without_padding(values, self.lengths)
+        if "sources" not in self.notes:
+            self.notes["sources"] = _without_padding(values, self.lengths)
+        found: Annotations = self.notes["sources"]
         return found
 
     def select(self, rows: Tensor) -> Memory:
@@ -92,7 +97,7 @@ class Memory:
 def _without_padding(values: Tensor, lengths: Tensor | None) -> Annotations:
     if lengths is None:
         return Annotations(values)
-    words = lengths.to(values.device, torch.int64)
+    words = lengths.to(values.device)
     mask = Annotations(values, words).mask
     assert mask is not None
     return Annotations(values.masked_fill(~mask[..., None], 0), words)

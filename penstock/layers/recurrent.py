@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penstock.cells.base import Cell, as_program
-from penstock.engines.differentiate import is_transformed
+from penstock.engines.differentiate import is_plain
 from penstock.engines.precision import FULL, PRECISIONS
 from penstock.equations.describe import describe
 from penstock.equations.program import Program
@@ -179,7 +179,7 @@ class Recurrent(nn.Module):
         """
         if self.directions == 2:
             raise ConfigError("Recurrent.step: a bidirectional layer needs the whole sequence.")
-        if state is not None and not torch.is_grad_enabled() and not is_transformed():
+        if state is not None:
             if memory is not None:
                 taken = self._look(x, state, memory, trace)
             else:
@@ -198,10 +198,12 @@ class Recurrent(nn.Module):
     ) -> tuple[Any, ...] | None:
         """A step that looks at a source in compiled code, or None where it cannot be taken."""
         self._check_memory(x.unsqueeze(1 if self.batch_first else 0), memory)
+        if not is_plain():
+            return None
         names, layers = tuple(self._traced(trace)), self._directions()
         known = self._looking.get(names)
         if known is None or not known.is_current():
-            if refusal(layers):
+            if self._not_streamed():
                 return None
             known = self._looking[names] = LookingStream(layers, names)
         taken = known.step(x, state, memory)
@@ -212,12 +214,17 @@ class Recurrent(nn.Module):
 
     def _take_step(self, x: Tensor, state: State) -> tuple[Tensor, State] | None:
         """A step in compiled code, or None where it cannot be taken there."""
-        if self._stream is None or not self._stream.is_current():
-            layers = self._directions()
-            if torch.compiler.is_compiling() or refusal(layers):
-                return None
-            self._stream = Stream(layers)
+        stream = self._stream
+        if stream is not None and (taken := stream.step(x, state)) is not None:
+            return taken
+        if not is_plain() or (stream is not None and stream.is_current()) or self._not_streamed():
+            return None
+        self._stream = Stream(self._directions())
         return self._stream.step(x, state)
+
+    def _not_streamed(self) -> str:
+        """Why single steps do not run in compiled code; empty when they do."""
+        return refusal(self._directions(), self.dropout if self.training else 0.0)
 
     def weights(
         self, layer: int = 0, direction: int = 0, *, grad: bool = False
@@ -249,6 +256,11 @@ class Recurrent(nn.Module):
         self._stream, self._looking = None, {}
         return self
 
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; nothing made of the weights outlives it."""
+        self._stream, self._looking = None, {}
+        return super().train(mode)
+
     def reset_parameters(self) -> None:
         """Draw all start values again."""
         for direction in self._directions():
@@ -273,7 +285,7 @@ class Recurrent(nn.Module):
         if how := first.choice.engine.describe(first.plan, first.sizes):
             lines.append(how)
         if self.directions == 1:
-            reason = refusal(self._directions())
+            reason = self._not_streamed()
             how = f"by a sequence of one, because {reason}" if reason else "compiled, packed once"
             lines.append(f"single steps: {how}")
         return "\n".join(lines)

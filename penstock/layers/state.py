@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from penstock.errors import ShapeError
+from penstock.layers.checks import check_type
 
 __all__ = ["State", "detached", "join", "select", "split", "state_type"]
 
@@ -30,7 +31,7 @@ def join(states: list[dict[str, Tensor]], kind: Any) -> State:
     return kind(
         **{
             name: torch.stack(column)
-            if len({tensor.shape for tensor in column}) == 1
+            if all(tensor.shape[1:] == column[0].shape[1:] for tensor in column)
             else tuple(column)
             for name, column in columns.items()
         }
@@ -60,9 +61,8 @@ def split(state: State, firsts: list[dict[str, Tensor]]) -> list[dict[str, Tenso
             raise ShapeError(
                 f"Recurrent: expected state.{name} of shape {_shape(expected)}, got {_shape(got)}."
             )
-        dtype = firsts[0][name].dtype
-        if wrong := [part.dtype for part in given[name] if part.dtype != dtype]:
-            raise ShapeError(f"Recurrent: expected state.{name} of type {dtype}, got {wrong[0]}.")
+        for part in given[name]:
+            check_type(f"state.{name}", part, firsts[0][name].dtype)
     return [{name: given[name][layer] for name in fields} for layer in range(len(firsts))]
 
 

@@ -45,6 +45,32 @@ def test_same_bits_from_run_to_run_and_for_any_number_of_threads(name):
             assert_close(value, expected, "same bits")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "z = sigmoid(W @ x + U @ h[t-1])\nh = z * h[t-1] + tanh(V @ x + E @ x[t-1] + F @ h[t-1])",
+        "z = sigmoid(W @ x + U @ h[t-1])\nh = z * h[t-1] + tanh(V @ x + E @ softmax(x))",
+        "c = tanh(C @ x)\nz = sigmoid(W @ x + U @ h[t-1])\nh = z * h[t-1] + tanh(V @ x + E @ c)",
+        "h: D\nh = tanh(x + W @ x + U @ h[t-1])",
+    ],
+)
+def test_gradients_that_lie_inside_others(text):
+    assert_same(Case(parse(text)), native, "float64")
+
+
+def test_a_number_that_all_units_read_is_the_same_for_every_thread():
+    mean = parse("n: scalar\nh: D\nn = n[t-1] + 1\nh = h[t-1] + (x - h[t-1]) / n")
+    case = Case(mean, hidden=512, steps=200, batch=16)
+    case.state = {field: torch.zeros_like(value) for field, value in case.state.items()}
+    expected, before = case.run(reference, trace=False)[0], torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for _ in range(3):
+            assert_close(case.run(native, trace=False)[0], expected, "float64")
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_nan_stays_in_its_row():
     case = Case(CELLS["lstm"].program())
     case.xs[2, 1] = float("nan")
@@ -72,7 +98,9 @@ def test_error_of_a_function_is_a_few_units_in_the_last_place(function):
     actual = case.run(native, trace=False)[0].double()
     error = (actual - expected).abs() / expected.abs().clamp(min=1e-30)
     known = expected.abs() > 1e-7 if function in ("silu", "gelu", "elu") else expected.abs() > 0
-    assert error[known].max() < 6 * 2**-23 if function not in ("gelu",) else 2e-6
+    if function == "gelu":  # 1 + erf loses all its digits far below 0, in PyTorch too
+        error, known = (actual - expected).abs(), known & (expected.abs() < 10)
+    assert error[known].max() < 6 * 2**-23
 
 
 @pytest.mark.parametrize("op", sorted(derivatives.RULES))

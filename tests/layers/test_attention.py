@@ -231,12 +231,14 @@ def test_a_cell_without_a_product_of_x_has_no_place_for_what_is_read() -> None:
 def test_steps_of_any_equations_that_look_at_a_source(cell: str) -> None:
     layer = Recurrent(cell, 3, 6, sizes={"M": 6})
     memory, xs = Memory(torch.randn(5, 4, 6), torch.tensor([5, 2, 0, 3])), torch.randn(4, 4, 3)
-    with torch.no_grad():
-        ys, _ = layer(xs, memory=memory)
-        _, state = layer(xs[:0], memory=memory)
-        for step, x in enumerate(xs):
-            y, state = layer.step(x, state, memory=memory)
-            torch.testing.assert_close(y, ys[step])
+    looked = memory.select(torch.tensor([3, 1, 1, 0, 2, 2]))
+    for given, rows in ((memory, xs), (looked, torch.randn(4, 6, 3))):
+        with torch.no_grad():
+            ys, _ = layer(rows, memory=given)
+            _, state = layer(rows[:0], memory=given)
+            for step, x in enumerate(rows):
+                y, state = layer.step(x, state, memory=given)
+                torch.testing.assert_close(y, ys[step])
 
 
 @pytest.mark.parametrize(
@@ -298,7 +300,7 @@ def test_compiled_steps_look_at_the_source_of_each_row(cell: str, form: str) -> 
         (lambda x, s, m: (x, type(s)(*(v[:, :2] for v in s)), m), "state.h of shape"),
         (lambda x, s, m: (x, type(s)(*(v[..., :2] for v in s)), m), "state.h of shape"),
         (lambda x, s, m: (x, tuple(s)[:1] * 3, m), "state of 1 tensors"),
-        (lambda x, s, m: (x, type(s)(*(v.double() for v in s)), m), "state.h of type"),
+        (lambda x, s, m: (x, type(s)(*(v.double() for v in s)), m), "state.h of the weights' type"),
         (lambda x, s, m: (x, s, Memory(m.values.double())), "memory of the weights' type"),
         (lambda x, s, m: (x, s, Memory(m.values[..., :5])), "memory of shape"),
     ],

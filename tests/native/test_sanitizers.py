@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,12 +17,15 @@ CASES = (
     "every_cell and not any_size or nothing or padding or steps_in or second or 17-1 or threads "
     "or odd_sizes or compiled_steps"
 )
+LEAST = 700
+"""Tests that these are at least."""
 RUN = """
 import sys
 sys.path[:0] = sys.argv[1:3]
 import penstock._native, pytest
 assert penstock._native.__file__.startswith(sys.argv[1])
-tests = ["tests/engines/test_native.py", "tests/layers/test_stream.py"]
+tests = ["tests/engines/test_engines.py", "tests/engines/test_native.py"]
+tests += ["tests/layers/test_stream.py"]
 tests += ["tests/layers/test_attention.py", "tests/layers/test_quantise.py"]
 plain = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist"]
 sys.exit(pytest.main([*plain, *tests, "-k", sys.argv[3]]))
@@ -52,3 +56,4 @@ def test_no_fault_is_found(tmp_path):
         words, check=False, cwd=ROOT, env=environment, capture_output=True, text=True
     )
     assert found.returncode == 0, found.stdout[-4000:] + found.stderr[-4000:]
+    assert int(re.search(r"(\d+) passed", found.stdout)[1]) > LEAST

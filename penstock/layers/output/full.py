@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from penstock.engines.affine import Affine
 from penstock.engines.best import BestSymbols, takes
-from penstock.engines.differentiate import is_transformed
+from penstock.engines.differentiate import is_plain, is_transformed
 from penstock.engines.precision import FULL, PRECISIONS, rounded
 from penstock.engines.storage import Snapshot
 from penstock.errors import ConfigError
@@ -234,9 +234,7 @@ class Softmax(Output):
 
     def _is_native(self, h: Tensor) -> bool:
         """Whether the native machine may take a product with S."""
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or is_transformed():
-            return False
-        return takes(h, self._matrix) and not self._matrix.is_inference()
+        return is_plain() and takes(h, self._matrix) and not self._matrix.is_inference()
 
     def _kept(self, key: str, make: Callable[[], Any]) -> Any:
         """What is made of the weights, until they change."""
@@ -244,6 +242,11 @@ class Softmax(Output):
         if self._snapshot is None or not self._snapshot.is_of(*weights):
             self._snapshot = Snapshot(*weights)
         return self._snapshot.keep(key, make)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; nothing made of the weights outlives it."""
+        self._snapshot = None
+        return super().train(mode)
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but what is made of the weights."""
