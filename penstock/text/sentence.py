@@ -210,6 +210,12 @@ class SentenceTokeniser:
         return numbers
 
     @property
+    def whole_words(self) -> dict[str, int]:
+        """The words that are one token each, and its id; of characters, all."""
+        tokens, first = enumerate(self.tokeniser.tokens), " " if self._of_pieces else ""
+        return {token[len(first) :]: id for id, token in tokens if token.startswith(first)}
+
+    @property
     def vocab_size(self) -> int:
         return self.tokeniser.vocab_size
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from penstock.metrics.translation import Metric
 from penstock.models.mode import evaluating
 from penstock.models.translator import Translator
-from penstock.search import sample
+from penstock.search import Constraints, sample
 from penstock.text import PAD, PairBatch, pad
 
 __all__ = ["expected_risk"]
@@ -26,7 +26,7 @@ def expected_risk(
     *,
     sharpness: float = SHARPNESS,
 ) -> Tensor:
-    """The mean over sentences of the expected error of a translation.
+    """The sum over sentences of the expected error of a translation.
 
         sum over y of Q(y) (1 - BLEU(y)),     Q(y) proportional to p(y | source) ** sharpness
 
@@ -36,7 +36,7 @@ def expected_risk(
     Args:
         samples: translations drawn for each source.
         eos_id: the target's.
-        seed: of the samples.
+        seed: of the samples; they are of a sentence alone, whatever its batch.
 
     Shapes:
         a scalar with a gradient.
@@ -57,7 +57,7 @@ def expected_risk(
         torch.softmax(sharpness * own, 0) @ error
         for own, error in zip(log_p.split(sizes), errors.split(sizes), strict=True)
     ]
-    return torch.stack(risks).mean()
+    return torch.stack(risks).sum()
 
 
 Ids = tuple[int, ...]
@@ -81,8 +81,9 @@ def _drawn(
             start_id=eos_id,
             eos_id=eos_id,
             number=number,
-            max_length=2 * len(batch.tgt_in) + 5,
+            constraints=Constraints(max_lengths=(2 * batch.tgt_lengths + 5).tolist()),
             seed=seed,
+            numbers=batch.rows.tolist(),
         )
     return [[tuple(one.ids) for one in several] for several in found]
 

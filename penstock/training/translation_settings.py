@@ -124,6 +124,11 @@ class TranslationSettings(CellSettings):
         """Whether settings contradict each other, and what to say."""
         attends = self.attention != "none"
         tied = self.tying in ("source-target", "all")
+        of_words = [
+            name
+            for name in ("target_vectors", "target_word_dropout", "scheduled_sampling")
+            if getattr(self, name)
+        ]
         needs = [n for n in ("copying", "guided", "coverage", "coverage_loss") if getattr(self, n)]
         return [
             (
@@ -161,5 +166,13 @@ class TranslationSettings(CellSettings):
             (
                 self.risk == 1,
                 "expected risk of 2 samples at least, got risk=1.",
+            ),
+            (
+                self.risk_after > 0 and not self.risk,
+                f"expected risk with risk_after={self.risk_after}, a number of samples.",
+            ),
+            (
+                bool(of_words) and not self.reads_words,
+                f"expected reads_words with {', '.join(of_words)}: the decoder reads no word.",
             ),
         ]

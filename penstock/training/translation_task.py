@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -66,11 +67,11 @@ class TranslationTask(Task):
         batch = pair_batch(self.train, rows, dropout=dropout, seed=s.seed, epoch=self.epoch)
         tokens = int(batch.tgt_lengths.sum())
         if s.risk and self.epoch >= s.risk_after:
-            seed = int(torch.randint(2**31, ()))
+            (seed,) = np.random.SeedSequence([s.seed, self.epoch]).generate_state(1).tolist()
             loss = expected_risk(self.model, batch, s.risk, self.train.tgt.tokeniser.eos_id, seed)
         else:
-            loss = self.cross_entropy(batch) / tokens
-        return loss, 0 if empty else tokens
+            loss = self.cross_entropy(batch)
+        return loss / tokens, 0 if empty else tokens
 
     def cross_entropy(self, batch: PairBatch) -> Tensor:
         """The sum of what the words cost, with what the settings add."""

@@ -35,10 +35,9 @@ def begin_with_vectors(
 
 @torch.no_grad()
 def _begin(embedding: nn.Embedding, tokeniser: SentenceTokeniser, file: Path) -> None:
-    ids = {token.strip(): number for number, token in enumerate(tokeniser.tokeniser.tokens)}
-    found = read_vectors(file, ids, embedding.embedding_dim)
+    found = read_vectors(file, tokeniser.whole_words, embedding.embedding_dim)
     if not found:
-        raise DataError(f"{file}: expected vectors of the text's tokens, got none of them.")
+        raise DataError(f"{file}: expected vectors of the words that are tokens, got none of them.")
     for number, vector in found.items():
         embedding.weight[number] = vector
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from penstock.metrics import Translated, oracle
-from penstock.search import Beam, Entry, rescored
+from penstock.search import Beam, Entry, Hypothesis, rescored
 from penstock.search.nbest import with_feature
 from penstock.translation.finder import Finder
 from penstock.translation.pool import pooled
@@ -20,7 +20,7 @@ from penstock.translation.translating import translate
 __all__ = ["of_list", "rescore", "searched"]
 
 OWN = "logp"
-"""Feature of the lists that Penstock writes, whose scores are normalised by length."""
+"""Feature of the lists that Penstock writes: log p of the text."""
 
 
 def searched(
@@ -78,18 +78,24 @@ def rescore(
 ) -> list[list[Entry]]:
     """The lists ordered by the even average of their own score and that of the systems.
 
-    The systems' score is log p of the text, as in the paper; in a list that Penstock wrote, whose
-    scores are per symbol, it is per symbol too.
+    The systems' score is log p of the text, as in the paper. In a list that Penstock wrote, with
+    log p among its features, both are log p, each divided by the number of symbols of the text.
     """
     finder = pooled(Finder(systems))
     forced = finder.force(lines, [[entry.text for entry in entries] for entries in lists])
     answers = []
     for entries, hypotheses in zip(lists, forced, strict=True):
-        is_own = bool(entries) and OWN in entries[0].features
-        scores = [one.score if is_own else one.log_p for one in hypotheses]
-        both = with_feature(with_feature(entries, "own", [e.score for e in entries]), "new", scores)
+        own, new = zip(*map(_scores, entries, hypotheses), strict=True) if entries else ((), ())
+        both = with_feature(with_feature(entries, "own", own), "new", new)
         answers.append(rescored(both, {"own": 0.5, "new": 0.5}))
     return answers
+
+
+def _scores(entry: Entry, one: Hypothesis) -> tuple[float, float]:
+    """What the list says of a text, and what the systems say, in one unit."""
+    if OWN not in entry.features:
+        return entry.score, one.log_p
+    return entry.features[OWN][0] / (len(one.ids) + 1), one.score
 
 
 def _firsts(lists: Sequence[Sequence[Entry]]) -> list[str]:

@@ -12,6 +12,7 @@ from penstock.errors import DataError
 from penstock.models import store
 from penstock.models.translator import Translator
 from penstock.text import SentenceTokeniser
+from penstock.translation import shortlist
 from penstock.translation.shortlist import Shortlist
 
 __all__ = ["SIDES", "TOKENISERS", "System", "load_translator"]
@@ -46,8 +47,19 @@ class System:
 
     @cached_property
     def shortlist(self) -> Shortlist:
-        """The likely translations of its source tokens."""
-        return Shortlist.load(self.path)
+        """The likely translations of its source tokens.
+
+        Raises:
+            DataError: it is missing, damaged or of other tokenisers.
+        """
+        found = Shortlist.load(self.path)
+        if found.made_for != tuple(side.fingerprint for side in self.tokenisers):
+            raise DataError(
+                f"{self.path / shortlist.FILE}: expected the list made with this translator, got "
+                "another's. The command that trained it makes one, without training again, where "
+                "there is none."
+            )
+        return found
 
     def encode(self, lines: Iterable[str]) -> list[list[int]]:
         """Ids of source lines, ``<eos>`` after each."""
@@ -66,7 +78,12 @@ def load_translator(folder: Path) -> System:
             f"{folder}: expected a translator, got a {model.kind} model. "
             "Train one with penstock train translate."
         )
-    known = description.get("tokenisers", {})
+    known, settings = (description.get(name) for name in ("tokenisers", "settings"))
+    if not isinstance(known, dict) or not isinstance(settings, dict):
+        raise DataError(
+            f"{folder / store.DESCRIPTION}: expected the tokenisers and settings of a translator, "
+            "got something else. Put back the file that was made with this model."
+        )
     sides = {}
     for side, size in zip(SIDES, (model.source_size, model.target_size), strict=True):
         tokeniser = SentenceTokeniser.load(folder, side)
@@ -77,4 +94,4 @@ def load_translator(folder: Path) -> System:
                 "Put back the files that were made with this model."
             )
         sides[side] = tokeniser
-    return System(folder, model, sides["source"], sides["target"], description["settings"])
+    return System(folder, model, sides["source"], sides["target"], settings)

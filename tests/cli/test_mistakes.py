@@ -42,7 +42,7 @@ def test_a_wrong_command(program, tmp_path, monkeypatch, arguments, said):
         (["--hidden", "abc"], "got hidden='abc'"),
         (["--hidden", "10,20", "--layers", "3"], "or 3 of them as in 300,200, got hidden='10,20'"),
         (["--layers", "0"], "expected whole number layers of at least 1, got layers=0"),
-        (["--tied", "--embedding", "4"], "Set projection=4 or embedding=6."),
+        (["--tied", "--embedding", "4"], "Set embedding=6, or projection=4 where there is one."),
         (["--lr", "-1"], "expected lr above 0, got lr=-1.0"),
         (["--lr", "nan"], "expected lr above 0, got lr=nan"),
         (["--dropout", "1.5"], "expected dropout from 0 to below 1, got dropout=1.5"),

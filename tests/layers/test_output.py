@@ -255,7 +255,7 @@ def test_a_copy_of_a_tied_layer_goes_with_the_copied_embedding():
     [
         ("fall", {}, "unknown output 'fall'. Did you mean 'full'"),
         ("class", {"tied": nn.Embedding(V, WIDTH)}, "full, sampled, nce.*got output='class'"),
-        ("sampled", {"tied": nn.Embedding(V, 5)}, "Set projection=5 or embedding=16"),
+        ("sampled", {"tied": nn.Embedding(V, 5)}, "Set embedding=16, or projection=5"),
         ("class", {"classes": V + 1}, f"classes from 1 to vocab_size={V}"),
         ("adaptive", {"projection": 15}, "a width of at least 16"),
         ("adaptive", {"vocab_size": 1}, "vocab_size >= 2"),

@@ -304,7 +304,7 @@ def test_words_are_dropped_whole_in_training_only():
             "but the encoder's h of 10 units fits no state of the decoder",
         ),
         ({"copies": torch.arange(V)}, "expected a decoder that attends"),
-        ({"tying": "output", "readout": False, "embedding_size": 6}, "Set projection=6"),
+        ({"tying": "output", "readout": False, "embedding_size": 6}, "Set embedding=5"),
     ],
     ids=str,
 )

@@ -51,7 +51,11 @@ def texts(tmp_path):
     return folder
 
 
-@pytest.mark.parametrize("options", [{}, {"batch_size": 1}], ids=["pairs", "one pair to share"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"batch_size": 1}, {"risk": 3}, {"coverage_loss": 0.5}],
+    ids=["pairs", "one pair to share", "minimum risk", "coverage"],
+)
 def test_two_processes_train_as_one(texts, tmp_path, options):
     options = PLAIN | {"epochs": 1} | options
     pairs_toy.train(texts, tmp_path / "one", **options)

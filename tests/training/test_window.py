@@ -46,7 +46,10 @@ def test_the_settings_make_the_window():
         ({"context": 4}, "without a state, got 'lstm', which reads h, c of earlier steps"),
         ({"direct": True}, "expected direct with a window network, got cell='lstm'"),
         ({"cell": "window", "zoneout": 0.1, "learn_state": True}, "state for learn_state, zoneout"),
-        ({"cell": "window", "tied": True, "embedding": 100}, "Set projection=100 or embedding=200"),
+        (
+            {"cell": "window", "tied": True, "embedding": 100},
+            "embedding=200, or projection=100",
+        ),
         ({"output": "class", "tied": True}, "full, sampled, nce.*got output='class'"),
         ({"output": "class", "classes": 12}, "classes from 1 to vocab_size=11"),
     ],

@@ -134,6 +134,14 @@ def test_a_missing_and_a_damaged_shortlist(words, tmp_path):
         translated([words], LINES, shortlist=1)
 
 
+def test_a_shortlist_of_another_translator(words, tmp_path):
+    other = pairs_toy.untrained(tmp_path / "other", "character")
+    Shortlist.build(corpus_of(other), other.path)
+    (words.path / FILE).write_bytes((other.path / FILE).read_bytes())
+    with pytest.raises(DataError, match="expected the list made with this translator"):
+        translated([words], LINES, shortlist=1)
+
+
 # -- translating -----------------------------------------------------------------------------------
 
 OPTIONS = [Beam(4, nbest=4, max_length=20), Beam(1, max_length=20), Draws(3, max_length=20)]

@@ -164,8 +164,8 @@ class Softmax(Output):
         if tied is not None and tied.embedding_dim != self.width:
             raise ConfigError(
                 f"Softmax: a tied output needs an embedding as wide as the hidden layer or the "
-                f"projection, got embedding={tied.embedding_dim} and {self.width}. "
-                f"Set projection={tied.embedding_dim} or embedding={self.width}."
+                f"projection, got embedding={tied.embedding_dim} and {self.width}. Set "
+                f"embedding={self.width}, or projection={tied.embedding_dim} where there is one."
             )
         if not 0 <= smoothing < 1:
             raise ConfigError(f"Softmax: expected smoothing in [0, 1), got smoothing={smoothing}.")
