@@ -129,17 +129,18 @@ def stream(step: Callable[..., Any], x: Tensor, state: Any) -> Callable[[], None
 
 
 def lengths(rounds: int) -> Iterator[Row]:
-    """Full length beside lengths drawn from 1 to 100; times per real token."""
+    """Lengths drawn from 1 to 100 beside full length, ours and PyTorch's; times per real token."""
     batch, steps, size = 32, 100, 128
     xs, layer = inputs(batch, steps, size), Recurrent("lstm", size, size)
     some = torch.randint(1, steps + 1, (batch,))
-    found = paired(
-        {"torch": training(layer, xs), "ours": training(layer, xs, lengths=some)}, rounds
-    )
-    found["ours"] *= batch * steps / some.sum().item()
-    yield row(
-        "lstm, lengths 1..100 per real token, beside full length", (batch, steps, size), found
-    )
+    whole = {"our layer": layer, "nn.LSTM": nn.LSTM(size, size)}
+    for name, full in whole.items():
+        found = paired(
+            {"torch": training(full, xs), "ours": training(layer, xs, lengths=some)}, rounds
+        )
+        found["ours"] *= batch * steps / some.sum().item()
+        what = f"lstm, lengths 1..100 per real token, beside {name} at full length"
+        yield row(what, (batch, steps, size), found)
 
 
 def language_models(rounds: int) -> Iterator[Row]:

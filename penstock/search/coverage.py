@@ -25,9 +25,8 @@ class Coverage:
         self._sum: Tensor | None = None
 
     def add(self, looked: Tensor) -> None:
-        """One more step: (R, K, S); S may shrink when the longest sources leave the batch."""
-        before = self._sum
-        self._sum = looked if before is None else before[:, :, : looked.shape[2]] + looked
+        """One more step: (R, K, S)."""
+        self._sum = looked if self._sum is None else self._sum + looked
 
     def penalty(self, beams: Tensor, slot: Tensor) -> Tensor:
         """The term of the score for hypotheses of each beam: beams (R,), slot (R, k) -> (R, k)."""

@@ -29,7 +29,8 @@ class Selectable(NextSymbol, Protocol):
     """One whose state can be taken apart: what beams and batches need.
 
     A model that reads a source may also have ``attention(state)``: how much each source word was
-    looked at in the step that gave this state, (N, S), 0 at padding; None when it does not look.
+    looked at in the step that gave this state, (N, S), S the same in all steps, 0 at padding; None
+    when it does not look.
     One that finds the best symbols faster than all probabilities has ``best``, a :data:`Best`.
     One that is no ``nn.Module`` and takes its symbols elsewhere than on the CPU has a ``device``.
     """

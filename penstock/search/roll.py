@@ -83,8 +83,8 @@ def _together(looked: list[tuple[Tensor, Tensor]], shape: torch.Size) -> Tensor 
     """What was looked at in each step by those that were open, as one table."""
     if not looked:
         return None
-    widest = max(seen.shape[1] for _, seen in looked)
-    table = looked[0][1].new_zeros(*shape, widest)
+    _, first = looked[0]
+    table = first.new_zeros(*shape, first.shape[1])
     for step, (here, seen) in enumerate(looked):
-        table[here, step, : seen.shape[1]] = seen
+        table[here, step] = seen
     return table

@@ -59,7 +59,7 @@ class Trellis:
         ids = slot.new_zeros(len(step), longest + 1)
         log_ps = log_p.new_zeros(len(step), longest + 1)
         log_ps.scatter_(1, step[:, None], log_p[:, None])
-        looked, slot = self._blank(len(step), longest), slot.clone()
+        looked, slot = self._room(len(step), longest), slot.clone()
         for t in range(longest, -1, -1):
             table = self._steps[t]
             on = (step > t).nonzero()[:, 0]
@@ -69,13 +69,10 @@ class Trellis:
             if looked is not None and table.attention is not None:
                 at = (step >= t).nonzero()[:, 0]
                 seen = table.attention[torch.searchsorted(table.beams, beam[at]), slot[at]]
-                looked[at, t, : seen.shape[1]] = seen
+                looked[at, t] = seen
         return Paths(ids, log_ps, looked)
 
-    def _blank(self, number: int, longest: int) -> Tensor | None:
-        """Room for the attention, as wide as the widest."""
-        tables = [step.attention for step in self._steps if step.attention is not None]
-        if not tables:
-            return None
-        widest = max(table.shape[2] for table in tables)
-        return tables[0].new_zeros(number, longest + 1, widest)
+    def _room(self, number: int, longest: int) -> Tensor | None:
+        """Room for the attention, if there is one."""
+        table = self._steps[0].attention
+        return None if table is None else table.new_zeros(number, longest + 1, table.shape[2])

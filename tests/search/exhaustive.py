@@ -46,10 +46,8 @@ class Toy:
         return tuple(part[rows] for part in state)
 
     def attention(self, state):
-        """As wide as the longest source of those that are left."""
-        if self.looks is None:
-            return None
-        return self.looks[state][:, : int(self.sources[state[0]].max())]
+        """As wide as the longest source."""
+        return None if self.looks is None else self.looks[state]
 
     def row(self, sentence, ids):
         """log p of ids and the end, and what was looked at: lists of one entry a symbol."""

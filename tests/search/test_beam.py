@@ -229,8 +229,8 @@ def test_batch_of_64_is_one_by_one(options):
                 assert a.log_ps == b.log_ps
                 assert a.log_p == b.log_p
                 assert a.score == pytest.approx(b.score, abs=1e-12)
-                assert a.attention.shape == (len(a.ids) + 1, lengths[s])
-                assert torch.equal(a.attention, b.attention[:, : lengths[s]])
+                assert len(a.attention) == len(a.ids) + 1
+                assert torch.equal(a.attention, b.attention)
                 assert (b.attention[:, lengths[s] :] == 0).all()
 
 
