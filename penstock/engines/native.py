@@ -22,6 +22,7 @@ from penstock.equations.attention import find_attention, refusal
 from penstock.equations.lower import Lowered, Source, lower, members
 from penstock.equations.plan import Plan, Product
 from penstock.equations.program import SOURCE, Operation, Slot
+from penstock.errors import ConfigError
 
 __all__ = ["describe", "prepare", "run", "supports"]
 
@@ -96,6 +97,11 @@ def _recipe(plan: Plan, sizes: Mapping[str, int], kept: tuple[int, ...], resets:
     sizes = {name: size for name, size in sizes.items() if name != SOURCE}
     key = (tuple(sizes.items()), kept, resets)
     if key not in plan.notes:
+        if torch.compiler.is_compiling():
+            raise ConfigError(
+                "Recurrent: torch.compile finds nothing prepared for these traces. Run the layer "
+                "once with the same trace before it is compiled."
+            )
         plan.notes[key] = _worked_out(plan, sizes, kept, resets)
     found: _Recipe = plan.notes[key]
     return found

@@ -216,3 +216,13 @@ def test_exported_with_any_number_of_steps_and_rows(name, inputs):
     exported = torch.export.export(layer, (inputs,), dynamic_shapes=(sizes,)).module()
     for other in (inputs, torch.randn(9, 2, 4)):
         torch.testing.assert_close(exported(other)[0], layer(other)[0])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_traces_of_a_compiled_layer(inputs):
+    layer = Recurrent("gru", 4, 5)
+    torch.compiler.reset()
+    compiled = torch.compile(lambda xs: layer(xs, trace=["n"]), backend="aot_eager")
+    for _ in range(2):
+        _, _, (trace,) = compiled(inputs)
+        torch.testing.assert_close(trace["n"], layer(inputs, trace=["n"])[2][0]["n"])
