@@ -1,4 +1,4 @@
-"""The errors Penstock raises for a user's mistake, and the help they carry.
+"""The errors Penstock raises for a user's mistake, its warnings, and the help they carry.
 
 Every message reads ``Owner: expected ..., got name=value. What to do.``  The
 command line prints it on one line and exits with status 2; a Python caller
@@ -15,6 +15,7 @@ __all__ = [
     "DataError",
     "EquationError",
     "PenstockError",
+    "PenstockWarning",
     "ShapeError",
     "did_you_mean",
     "unknown",
@@ -23,6 +24,10 @@ __all__ = [
 
 class PenstockError(Exception):
     """A mistake the user can mend; the message says how."""
+
+
+class PenstockWarning(UserWarning):
+    """Something is done in another way than it was asked for; the command line tells it."""
 
 
 class ConfigError(PenstockError, ValueError):

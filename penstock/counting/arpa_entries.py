@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from itertools import repeat
 
@@ -50,7 +49,7 @@ def read_entries(
             raise lines.fail("expected no backoff in the highest order. Is the head right?", at)
         spelling += names[0] if words is None else ()
         ids = _ids(lines, names, start, words)
-        parts.append((ids, _probabilities(log_p), _weights(backoff)))
+        parts.append((ids, _probabilities(lines, log_p, start), _weights(backoff)))
         left -= len(batch)
     none = np.zeros(0, np.float32)
     parts = parts or [(np.zeros((0, order), np.int64), none, none)]
@@ -94,14 +93,15 @@ def _number(text: bytes) -> float:
         return np.nan
 
 
-def _probabilities(log_p: Array) -> Array:
-    if (log_p > 0).any():
-        warnings.warn("ARPA: log probabilities above 0 are read as 0.", stacklevel=2)
+def _probabilities(lines: Lines, log_p: Array, start: int) -> Array:
+    if (above := log_p > 0).any():
+        lines.warn("log probabilities above 0 are read as 0.", start + int(np.argmax(above)))
     return _weights(np.minimum(log_p, 0))
 
 
 def _weights(values: Array) -> Array:
-    found: Array = np.where(values <= ZERO, -np.inf, values).astype(np.float32)
+    with np.errstate(over="ignore"):  # what is too far below 0 for float32 is log10 of 0 too
+        found: Array = np.where(values == ZERO, -np.inf, values).astype(np.float32)
     return found
 
 

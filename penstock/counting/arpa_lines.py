@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, cast
 
-from penstock.errors import DataError
+from penstock.errors import DataError, PenstockWarning
 from penstock.progress import Progress
 
 __all__ = ["Lines", "shown"]
@@ -31,6 +32,7 @@ class Lines:
         self._lines: list[bytes] = []
         self._at, self._rest, self._ended = 0, b"", False
         self._progress = progress
+        self._warned: set[str] = set()
 
     def __enter__(self) -> Lines:
         with self._reading():
@@ -73,6 +75,12 @@ class Lines:
     def fail(self, reason: str, line: int = 0) -> DataError:
         """The error for a line, by default the one read last."""
         return DataError(f"{self.path}:{line or self.number}: {reason}")
+
+    def warn(self, reason: str, line: int) -> None:
+        """Tell of the first line of the file that is read in another way than it stands."""
+        if reason not in self._warned:
+            self._warned.add(reason)
+            warnings.warn(f"{self.path}:{line}: {reason}", PenstockWarning, stacklevel=2)
 
     def _more(self) -> bool:
         """Read another block; whether there was one."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from penstock.counting.spill import Run, Scratch, merge
+from penstock.counting.spill import Run, Runs, Scratch, merge
 from penstock.counting.vocabulary import Array, Vocabulary
 from penstock.errors import ConfigError, DataError
 from penstock.progress import Progress
@@ -136,18 +136,18 @@ class _Text:
     def level(self, order: int, shorter: Counts, *, last: bool) -> Counts:
         """The n-grams of ``order``, given those of one order less."""
         blocks = range(0, len(self.ids), self.block)
-        runs, inverse = [], np.empty(0, np.int64)
+        runs, inverse = Runs(self.scratch), np.empty(0, np.int64)
         for start in blocks:
             at, keys = self._keys(order, start)
             run, inverse = _distinct(keys, self.nodes[at])
-            runs.append(self.scratch.keep(run))
-        whole = merge(runs, self.block, self.scratch)
+            runs.add(run)
+        whole = merge(runs.all(), self.block, self.scratch)
         if not last:
             nodes = self.scratch.empty(len(self.ids), np.uint32)
             for start in blocks:
                 at, keys = self._keys(order, start)
                 nodes[start : start + self.block] = NONE
-                nodes[at] = inverse if len(runs) == 1 else np.searchsorted(whole.key, keys)
+                nodes[at] = inverse if len(blocks) == 1 else np.searchsorted(whole.key, keys)
             self.nodes = nodes
         prefix = (whole.key >> self.bits).astype(np.uint32)
         word = (whole.key & ((np.uint64(1) << self.bits) - np.uint64(1))).astype(np.uint32)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from penstock.counting.vocabulary import Array
 from penstock.errors import DataError
 
-__all__ = ["Run", "Scratch", "merge"]
+__all__ = ["Run", "Runs", "Scratch", "merge"]
+
+ZEROS = bytes(1 << 20)
 
 
 class Run(NamedTuple):
@@ -53,19 +56,46 @@ class Scratch:
         """A new array (size,), its values to be set."""
         if not self.on_disk or not size:
             return np.empty(size, dtype)
-        self._made += 1
-        return np.memmap(Path(self._folder.name) / f"{self._made}", dtype, "w+", shape=(size,))
+        path = self.file()
+        with path.open("wb") as file:
+            _reserve(file, size * np.dtype(dtype).itemsize)
+        return np.memmap(path, dtype, "r+", shape=(size,))
 
-    def keep(self, run: Run) -> Run:
-        """The run, out of memory."""
-        if not self.on_disk:
-            return run
-        parts = []
-        for part in run:
-            stored = self.empty(len(part), part.dtype)
-            stored[:] = part
-            parts.append(stored)
-        return Run(*parts)
+    def file(self) -> Path:
+        """The name of a new file in the folder."""
+        self._made += 1
+        return Path(self._folder.name) / f"{self._made}"
+
+
+class Runs:
+    """Runs one after another, in a file for each column, however many runs there are."""
+
+    def __init__(self, scratch: Scratch) -> None:
+        self._kept: list[Run] = []
+        self._sizes: list[int] = []
+        self._files = [scratch.file() for _ in Run._fields] if scratch.on_disk else []
+
+    def add(self, run: Run) -> None:
+        """Put a run behind the others, out of memory where that is the way."""
+        if not self._files:
+            self._kept.append(run)
+            return
+        self._dtypes = [column.dtype for column in run]
+        self._sizes.append(len(run.key))
+        for path, column in zip(self._files, run, strict=True):
+            with path.open("ab") as file:
+                file.write(column.data)
+
+    def all(self) -> list[Run]:
+        """They, in their order."""
+        if not sum(self._sizes):
+            return self._kept or [Run(*(np.empty(0, dtype) for dtype in self._dtypes))]
+        stops = np.cumsum(self._sizes)[:-1]
+        columns = [
+            np.split(np.memmap(path, dtype, "r"), stops)
+            for path, dtype in zip(self._files, self._dtypes, strict=True)
+        ]
+        return [Run(*parts) for parts in zip(*columns, strict=True)]
 
 
 def merge(runs: list[Run], size: int, scratch: Scratch) -> Run:
@@ -85,6 +115,19 @@ def merge(runs: list[Run], size: int, scratch: Scratch) -> Run:
             target[found : found + len(column)] = column
         found += len(merged.key)
     return Run(*(column[:found] for column in whole))
+
+
+def _reserve(file: BinaryIO, size: int) -> None:
+    """Give a new file its blocks on the disk: storing into a map of one without kills the process.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    for start in range(0, size, len(ZEROS)):
+        file.write(ZEROS[: size - start])
 
 
 def _ranges(runs: list[Run], size: int, most: int) -> list[list[Run]]:

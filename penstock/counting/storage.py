@@ -11,10 +11,10 @@ from penstock.counting.model import NGramModel
 from penstock.errors import ConfigError, DataError, did_you_mean
 from penstock.progress import Progress
 
-__all__ = ["check_name", "load", "save"]
+__all__ = ["SUFFIXES", "check_name", "load", "save"]
 
 BINARY = ".ngram"
-ARPA = (".arpa", ".arpa.gz", ".lm", ".lm.gz")
+SUFFIXES = (".arpa", ".arpa.gz", ".lm", ".lm.gz", BINARY)
 
 
 def load(path: Path, *, progress: Progress | None = None) -> NGramModel:
@@ -40,12 +40,14 @@ def save(model: NGramModel, path: Path, *, progress: Progress | None = None) -> 
 
 
 def check_name(path: Path) -> None:
-    """Refuse a name that says no format.
+    """Refuse a name that says no format, or that a folder has.
 
     Raises:
-        ConfigError: it does not.
+        ConfigError: it is such a name.
     """
-    if not path.name.endswith((BINARY, *ARPA)):
+    if path.is_dir():
+        raise ConfigError(f"{path}: expected the name of a file, got a folder. Name a file in it.")
+    if not path.name.endswith(SUFFIXES):
         raise ConfigError(
             f"{path}: expected a name that ends in .arpa, .arpa.gz or {BINARY}, got {path.name!r}."
         )

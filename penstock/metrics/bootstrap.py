@@ -6,13 +6,18 @@ The lines of the text are drawn anew with replacement, many times, the same line
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from penstock.errors import ConfigError, ShapeError
 
-__all__ = ["Bootstrap", "check_resamples", "quantiles", "resample"]
+__all__ = ["FEWEST_LINES", "Bootstrap", "check_resamples", "quantiles", "resample"]
 
 Array = np.ndarray
+FEWEST_LINES = 20
+"""Below so many lines the texts drawn from them are too alike to tell what is chance."""
+MOST_RESAMPLES = 1_000_000
 
 
 def resample(rows: Array, *, resamples: int = 1000, seed: int = 1) -> Array:
@@ -20,11 +25,11 @@ def resample(rows: Array, *, resamples: int = 1000, seed: int = 1) -> Array:
 
     Args:
         rows: what each line contributes.
-        resamples: how many texts are drawn, >= 100.
+        resamples: how many texts are drawn, from 100 to 1,000,000.
         seed: of the draws; the same lines are drawn from all texts of as many lines.
 
     Raises:
-        ConfigError: the resamples are too few.
+        ConfigError: the resamples are too few or too many.
 
     Shapes:
         (lines, n) -> (resamples, n)
@@ -39,13 +44,15 @@ def resample(rows: Array, *, resamples: int = 1000, seed: int = 1) -> Array:
 
 
 def check_resamples(resamples: int) -> None:
-    """Refuse too few for an interval.
+    """Refuse too few for an interval, and more than fit in memory.
 
     Raises:
-        ConfigError: there are less than 100.
+        ConfigError: there are less than 100, or more than 1,000,000.
     """
-    if resamples < 100:
-        raise ConfigError(f"bootstrap: expected resamples >= 100, got {resamples=}.")
+    if not 100 <= resamples <= MOST_RESAMPLES:
+        raise ConfigError(
+            f"bootstrap: expected resamples >= 100 and <= {MOST_RESAMPLES:,}, got {resamples=}."
+        )
 
 
 def quantiles(values: Array, level: float = 0.95) -> tuple[float, float]:
@@ -55,17 +62,19 @@ def quantiles(values: Array, level: float = 0.95) -> tuple[float, float]:
     (25.0, 75.0)
     """
     outside = (1 - level) / 2
-    low, high = np.quantile(values, [outside, 1 - outside])
+    # Between two infinite values there is none to interpolate.
+    method: Literal["linear", "higher"] = "linear" if np.isfinite(values).all() else "higher"
+    low, high = np.quantile(values, [outside, 1 - outside], method=method)
     return float(low), float(high)
 
 
 class Bootstrap:
-    """Perplexities of several models on resampled texts.
+    """Perplexities of several models on resampled texts; infinite for one of probability 0.
 
     Args:
         nats: (M, lines), -log p of each line under each model.
         tokens: (M, lines), tokens that were predicted, which differ where tokenisers do.
-        resamples: how many texts are drawn, >= 100.
+        resamples: how many texts are drawn, from 100 to 1,000,000.
         level: share of them that an interval holds, in (0, 1).
         seed: of the draws.
 
@@ -99,9 +108,10 @@ class Bootstrap:
             raise ConfigError(f"bootstrap: expected level between 0 and 1, got {level=}.")
         self.lines, self.resamples = nats.shape[1], resamples
         self.level, self.seed = level, seed
-        both = np.concatenate([nats, tokens]).T
-        totals = resample(both, resamples=resamples, seed=seed)
-        self.nats, per_text = totals[:, : len(nats)].T, totals[:, len(nats) :].T
+        impossible = np.isinf(nats)
+        rows = np.concatenate([np.where(impossible, 0.0, nats), impossible, tokens]).T
+        sums, lost, per_text = np.split(resample(rows, resamples=resamples, seed=seed).T, 3)
+        self.nats = np.where(lost > 0, np.inf, sums)
         with np.errstate(over="ignore"):
             self.perplexities = np.exp(self.nats / per_text)
 
@@ -115,10 +125,11 @@ class Bootstrap:
             p = 2 min(share of texts on which one is not better, share on which it is not worse)
 
         A text is better under the model that gives it more probability, which is to say less
-        perplexity where the tokens are the same.  At least 1 / (resamples + 1).
+        perplexity where the tokens are the same; two that give it none are alike.  At least
+        1 / (resamples + 1).
         """
-        difference = self.nats[one] - self.nats[other]
-        least = min((difference >= 0).sum(), (difference <= 0).sum())
+        first, second = self.nats[one], self.nats[other]
+        least = min((first >= second).sum(), (first <= second).sum())
         return float(min(1.0, (2 * least + 1) / (self.resamples + 1)))
 
     @property

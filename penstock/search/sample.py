@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, DataError
 from penstock.search.constraints import Constraints
 from penstock.search.hypothesis import Hypothesis
 from penstock.search.model import NextSymbol, Selectable, device_of
@@ -179,6 +179,10 @@ def generate(
         sampling: how to draw; by default from the model's own distribution.
         seed: of the random numbers.
         forbidden: ids never to draw, such as ``<unk>``.
+
+    Raises:
+        ConfigError: the prompt is empty.
+        DataError: what is forbidden is all that can follow.
     """
     if not prompt:
         raise ConfigError("generate: expected a prompt of at least one symbol.")
@@ -191,6 +195,11 @@ def generate(
     while True:
         log_p, state = model.step(last, state)
         log_p[:, list(forbidden)] = -torch.inf
+        if log_p.isneginf().all():
+            raise DataError(
+                "generate: expected a token that can follow, got none but forbidden ones such as "
+                "<unk>. Allow it with --unknown, or take a smoothed model."
+            )
         last = sampling.draw(log_p, generator)
         yield int(last)
 

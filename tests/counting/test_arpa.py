@@ -67,6 +67,25 @@ def test_a_model_without_unk():
     assert log10_p(model, "looking", "not_there") == pytest.approx(-100.4771212)
 
 
+def test_a_model_without_unk_scores_the_same_when_converted(tmp_path):
+    """What it gives unknown words is a small probability, and no 0, in every format."""
+    model = NGramModel.load(data("arpa-kenlm/test_nounk.arpa"))
+    model.save(tmp_path / "a.ngram")
+    NGramModel.load(tmp_path / "a.ngram").save(tmp_path / "b.arpa")
+    for again in (NGramModel.load(tmp_path / name) for name in ("a.ngram", "b.arpa")):
+        assert again.score("looking not_there on") == model.score("looking not_there on") > -np.inf
+
+
+@pytest.mark.parametrize(
+    ("written", "log_p"),
+    [("-99", -np.inf), ("-99.0", -np.inf), ("-inf", -np.inf), ("-1e99", -np.inf), ("-98.5", -98.5),
+     ("-99.5", -99.5), ("-100", -100), ("-1234", -1234)],
+)  # fmt: skip
+def test_only_99_and_infinity_stand_for_zero(tmp_path, written, log_p):
+    model = read(tmp_path, SMALL.replace("-0.3\ta", f"{written}\ta"))
+    assert model.levels[0].log_p[model.vocabulary.ids["a"]] == log_p
+
+
 @pytest.mark.parametrize("name", ["test", "toy0", "toy1"])
 def test_entries_survive_reading_and_writing(name, tmp_path):
     """ARPA to binary to ARPA: the same n-grams with the same numbers."""
@@ -125,7 +144,8 @@ def test_habits_of_other_programs(tmp_path, habit, name):
 
 
 def test_a_log_probability_above_zero_is_zero(tmp_path):
-    with pytest.warns(UserWarning, match="log probabilities above 0 are read as 0"):
+    line = SMALL[: SMALL.index("-0.1\ta")].count("\n") + 1
+    with pytest.warns(UserWarning, match=f"x.arpa:{line}: log probabilities above 0 are read as 0"):
         model = read(tmp_path, SMALL.replace("-0.1\ta", "0.1\ta"))
     assert model.score("a") == pytest.approx(-0.2)
 

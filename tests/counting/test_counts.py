@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 
 from penstock.counting import Vocabulary
 from penstock.counting.counts import MAX_ORDER, count_ngrams
+from penstock.counting.spill import Scratch
 from penstock.errors import ConfigError, DataError
 from tests.counting import naive
 
@@ -54,6 +58,44 @@ def test_on_the_disk_as_in_memory(memory):
         for one, other in zip(whole, parts, strict=True):
             for name in ("prefix", "word", "suffix", "count", "start"):
                 np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_many_blocks_open_few_files():
+    resource = pytest.importorskip("resource")
+    ids = V.encode_text(text_of(naive.sentences(1, 3000)))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    few = len(os.listdir("/dev/fd")) + 24
+    resource.setrlimit(resource.RLIMIT_NOFILE, (few, limits[1]))
+    try:
+        with count_ngrams(ids, V, 3, memory=1) as levels:
+            assert len(ids) / (1 << 8) > 24
+            assert levels[2].count.sum() > 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_a_full_disk_is_told_before_anything_is_stored(monkeypatch, tmp_path):
+    def full(descriptor, offset, size):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    ids = V.encode_text(text_of(naive.sentences(1, 3000)))
+    with (
+        pytest.raises(DataError, match="the disk of the temporary files is full"),
+        count_ngrams(ids, V, 3, memory=1),
+    ):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_no_blocks_can_be_reserved_zeros_are_written(monkeypatch):
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    with Scratch(on_disk=True) as scratch:
+        made = scratch.empty((1 << 17) + 3, np.int64)
+        assert made.filename.stat().st_blocks * 512 >= made.nbytes
+        assert not made.any()
 
 
 def test_a_sentence_without_its_end_counts():

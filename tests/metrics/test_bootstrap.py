@@ -61,12 +61,35 @@ def test_a_difference_is_of_the_texts_where_tokens_differ():
     assert found.p_value(0, 1) == 1
 
 
+def test_what_has_no_probability_under_both_is_a_tie():
+    """One line of 2000 that neither model can predict, in about 63 texts of 100."""
+    nats = np.stack([NATS, NATS, NATS + 0.5 * TOKENS])
+    nats[:, 7] = np.inf
+    found = Bootstrap(nats, np.stack([TOKENS] * 3))
+    assert found.p_value(0, 1) == 1
+    assert 0.6 < found.p_value(0, 2) <= 1
+    low, high = found.interval(0)
+    assert np.isfinite(low)
+    assert high == np.inf
+    assert np.isinf(found.perplexities).mean() == pytest.approx(1 - np.exp(-1), abs=0.05)
+    nats[:, 7:1000] = np.inf
+    assert Bootstrap(nats, np.stack([TOKENS] * 3)).interval(0) == (np.inf, np.inf)
+
+
+def test_what_one_model_cannot_predict_is_a_difference():
+    worse = NATS.copy()
+    worse[:100] = np.inf
+    found = Bootstrap(np.stack([NATS, worse]), np.stack([TOKENS, TOKENS]))
+    assert found.p_value(0, 1) == pytest.approx(1 / 1001)
+
+
 @pytest.mark.parametrize(
     ("nats", "tokens", "options", "error"),
     [
         (np.ones((2, 3)), np.ones((2, 4)), {}, ShapeError),
         (np.ones((2, 0)), np.ones((2, 0)), {}, ShapeError),
         (np.ones((2, 3)), np.ones((2, 3)), {"resamples": 10}, ConfigError),
+        (np.ones((2, 3)), np.ones((2, 3)), {"resamples": 10**21}, ConfigError),
         (np.ones((2, 3)), np.ones((2, 3)), {"level": 1.0}, ConfigError),
     ],
     ids=str,

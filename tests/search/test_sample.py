@@ -9,7 +9,7 @@ from itertools import islice
 import pytest
 import torch
 
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, DataError
 from penstock.search import Beam, Constraints, Draws, Sampling, beam_search, generate, sample
 from tests.search.exhaustive import BOS, EOS, Toy, every
 
@@ -54,6 +54,12 @@ def test_same_seed_same_text_and_forbidden_never():
     texts = [list(islice(generate(Fixed(), [0], seed=s, forbidden=[1]), 200)) for s in (5, 5, 6)]
     assert texts[0] == texts[1] != texts[2]
     assert 1 not in texts[0]
+
+
+@pytest.mark.parametrize("sampling", [Sampling(), Sampling(temperature=0)], ids=str)
+def test_what_is_forbidden_must_not_be_all_that_can_follow(sampling):
+    with pytest.raises(DataError, match="got none but forbidden ones such as <unk>"):
+        next(generate(Fixed(), [0], sampling, forbidden=[0, 1, 2, 3]))
 
 
 @pytest.mark.parametrize(

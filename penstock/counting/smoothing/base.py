@@ -10,6 +10,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from penstock.counting.vocabulary import Array
+from penstock.errors import PenstockWarning
 from penstock.registry import Registry
 
 __all__ = ["SMOOTHINGS", "EstimationWarning", "Smoothing", "Taken", "Tally"]
@@ -17,7 +18,7 @@ __all__ = ["SMOOTHINGS", "EstimationWarning", "Smoothing", "Taken", "Tally"]
 SMOOTHINGS: Registry[type[Smoothing]] = Registry("n-gram model", "smoothing")
 
 
-class EstimationWarning(UserWarning):
+class EstimationWarning(PenstockWarning):
     """A method could not do what it is named after, and something else was done instead."""
 
 
@@ -43,9 +44,9 @@ class Tally:
         """Sum of (n,) over the n-grams of each context: (contexts,)."""
         return np.bincount(self.prefix, values, minlength=self.contexts).astype(float)
 
-    def having(self, count: int) -> int:
-        """How many n-grams occur so often (n_r)."""
-        return int(np.count_nonzero(self.count == count))
+    def having(self, most: int) -> Array:
+        """How many n-grams occur r times (n_r), for r from 0 to ``most``: (most + 1,)."""
+        return np.bincount(self.count[self.count <= most].astype(np.int64), minlength=most + 1)
 
 
 class Taken(NamedTuple):

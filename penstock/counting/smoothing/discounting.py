@@ -19,7 +19,7 @@ class AbsoluteDiscounting(Smoothing, name="absolute-discounting"):
     """
 
     def take(self, tally: Tally) -> Taken:
-        once, twice = tally.having(1), tally.having(2)
+        _, once, twice = tally.having(2)
         if not once:
             self.fall_back(tally, "no n-gram occurs once", "a discount of 0.5")
         discount = once / (once + 2 * twice) if once else 0.5
@@ -49,7 +49,7 @@ class ModifiedKneserNey(Smoothing, name="modified-kneser-ney"):
     continuation = True
 
     def take(self, tally: Tally) -> Taken:
-        n = [tally.having(count) for count in range(5)]
+        n = tally.having(4)
         table = np.array(FALLBACK)
         if missing := [str(r) for r in (1, 2, 3, 4) if not n[r]]:
             self.fall_back(tally, f"no n-gram occurs {' or '.join(missing)} times", _INSTEAD)

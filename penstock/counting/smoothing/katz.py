@@ -32,8 +32,9 @@ class Katz(Smoothing, name="katz"):
         self.k = k
 
     def take(self, tally: Tally) -> Taken:
-        for k in range(self.k, 0, -1):
-            ratios = _ratios(tally, k)
+        n = tally.having(min(self.k, len(tally.count)) + 1).astype(float)
+        for k in range(_run(n) - 1, 0, -1):
+            ratios = _ratios(n, k)
             if ratios is None:
                 continue
             if k < self.k:
@@ -50,11 +51,13 @@ def _with_something_left(tally: Tally, discount: Array) -> Taken:
     return Taken(discount, np.where(tally.per_context(discount) > 0, 0.0, 1.0))
 
 
-def _ratios(tally: Tally, k: int) -> Array | None:
+def _run(n: Array) -> int:
+    """The largest r up to which n_1 ... n_r are all above 0: no estimate needs more."""
+    return int(np.argmin(np.append(n[1:] > 0, False)))
+
+
+def _ratios(n: Array, k: int) -> Array | None:
     """d_0 = 1, d_1 ... d_k, if they can be had."""
-    n = np.array([tally.having(count) for count in range(k + 2)], float)
-    if not n[1:].all():
-        return None
     r = np.arange(1, k + 1)
     share = (k + 1) * n[k + 1] / n[1]
     if share >= 1:
