@@ -207,7 +207,8 @@ class _Run(Stages):
     def __init__(
         self, plan: Plan, weights: Weights, sequence: Sequence, trace: Collection[str]
     ) -> None:
-        super().__init__(plan, weights, sequence, trace)
+        remembers = any(slot.name == "x" for slot in plan.program.slots)
+        super().__init__(plan, weights, sequence.padded if remembers else sequence, trace)
         self.recipe = _recipe(
             plan,
             sequence.sizes,

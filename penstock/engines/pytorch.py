@@ -148,7 +148,7 @@ def run(
         width = sequence.sizes[plan.program.output_shape[0]]
         return sequence.nothing(width, weights), sequence.state, {}
     lengths = None if sequence.mask is None else sequence.mask.sum(0)
-    xs = _turned(sequence.xs, lengths) if sequence.reverse else sequence.xs
+    xs = _turned(sequence.padded.xs, lengths) if sequence.reverse else sequence.padded.xs
     ys, last = _call(cell, _in_order(cell, weights), xs, first, lengths)
     ys = _turned(ys, lengths) if sequence.reverse else ys
     return ys, dict(zip(fields, last, strict=True)), {}

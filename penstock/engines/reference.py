@@ -60,7 +60,7 @@ class _Run(Stages):
         trace: Collection[str],
         wanted: Collection[int] = (),
     ) -> None:
-        super().__init__(plan, weights, sequence, trace)
+        super().__init__(plan, weights, sequence.padded, trace)
         self.wanted = {*wanted, *self.kept.values()}
 
     def loop(self) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -57,7 +57,7 @@ class Sequence:
     """What a program runs over.
 
     Attributes:
-        xs: the input, (T, B, D).
+        xs: the input, (T, B, D); whatever stands in the padding, even NaN, reaches no gradient.
         sizes: every size by name.
         state: slot name to its value before the first step, (B, size).
         first: slot name to what a reset sets it to, (B, size).
@@ -77,6 +77,13 @@ class Sequence:
     noise: dict[str, Tensor] = field(default_factory=dict)
     memory: Annotations | None = None
     reverse: bool = False
+
+    @property
+    def padded(self) -> Sequence:
+        """The same with zeros for padding."""
+        if self.mask is None:
+            return self
+        return replace(self, xs=self.xs.masked_fill(~self.mask[..., None], 0))
 
     @property
     def order(self) -> range:

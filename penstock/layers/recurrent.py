@@ -152,9 +152,6 @@ class Recurrent(nn.Module):
         if lengths is not None:
             steps = torch.arange(xs.shape[0], device=xs.device)
             mask = steps[:, None] < lengths.to(xs.device)
-        if mask is not None:
-            # Whatever stands in the padding, even NaN, must not reach a gradient.
-            xs = xs.masked_fill(~mask[..., None], 0)
         firsts = [direction.first_state(xs.shape[1], memory) for direction in self._directions()]
         states = firsts if state is None else split(state, firsts)
         given = {"mask": mask, "reset": reset, "memory": memory, "trace": names}
