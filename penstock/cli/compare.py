@@ -114,9 +114,22 @@ def _language_models(
     as_json: bool,
 ) -> None:
     from penstock.metrics import comparison
+    from penstock.metrics.bootstrap import FEWEST_LINES, check_resamples
+    from penstock.text.read import resolve
 
-    candidates = [_candidate(path, test, sentences, watch, threads) for path in models]
+    # What is wrong is told before the long work.
+    check_resamples(resamples)
+    resolve(test)
+    opened = [open_model(path, threads=threads) for path in models]
+    candidates = [_candidate(model, test, sentences, watch) for model in opened]
     table = comparison.compare(candidates, resamples=resamples)
+    if (lines := len(candidates[0].nats)) < FEWEST_LINES:
+        table["rows"] = [row | {"interval": None, "p_value": None} for row in table["rows"]]
+        print(
+            f"penstock: {lines} of {FEWEST_LINES} lines: too few lines to tell what is chance, so "
+            "there are no intervals and p-values. Compare on a longer text.",
+            file=sys.stderr,
+        )
     if as_json:
         print_json(table)
         return
@@ -134,15 +147,15 @@ def _language_models(
 
 
 def _candidate(
-    path: Path, files: Sequence[Path], alone: bool, watch: Watch, threads: int = 0
+    model: Network | Counted, files: Sequence[Path], alone: bool, watch: Watch
 ) -> Candidate:
     """Score a text with one model."""
     from penstock.metrics.comparison import Candidate
     from penstock.scoring.losses import Adaption, cost
 
-    model, adaption = open_model(path, threads=threads), Adaption(alone=alone)
+    adaption = Adaption(alone=alone)
     with tokenised(files, model.tokeniser, watch) as corpus:
-        with watch(f"scoring with {path}") as told:
+        with watch(f"scoring with {model.path}") as told:
             began = time.perf_counter()
             losses = -model.log_probs(corpus.ids, adaption, told)
             seconds = time.perf_counter() - began
@@ -150,7 +163,7 @@ def _candidate(
         starts = np.flatnonzero(corpus.ids[:-1] == model.tokeniser.eos_id) + 1
     starts = np.concatenate([[0], starts])
     return Candidate(
-        name=str(path),
+        name=str(model.path),
         nats=np.add.reduceat(losses, starts),
         tokens=np.diff(starts, append=len(losses)),
         cost=cost(corpus, float(losses.sum()), model.context(adaption)),
@@ -182,11 +195,12 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         f"{'model':{width}}{'perplexity':>12}{'interval':>20}{'p':>8}{'bits/char':>11}"
         f"{'unknown':>9}{'parameters':>12}{'MB':>8}{'tokens/s':>11}  context"
     )
-    for row in rows:
-        low, high = row["interval"]
-        chance = "best" if row["p_value"] is None else f"{row['p_value']:.3f}"
+    for place, row in enumerate(rows):
+        interval = "{:.2f} - {:.2f}".format(*row["interval"]) if row["interval"] else "-"
+        chance = "-" if row["p_value"] is None else f"{row['p_value']:.3f}"
+        chance = chance if place else "best"
         print(
-            f"{row['model']:{width}}{row['perplexity']:12.2f}{f'{low:.2f} - {high:.2f}':>20}"
+            f"{row['model']:{width}}{row['perplexity']:12.2f}{interval:>20}"
             f"{chance:>8}{row['bits_per_character']:11.4f}{row['unknown']:9,}"
             f"{row['parameters']:12,}{row['bytes'] / 1e6:8.1f}{row['tokens_per_second']:11,.0f}"
             f"  {row['context']}"

@@ -11,6 +11,7 @@ import numpy as np
 import typer
 
 from penstock.cli.options import (
+    LARGEST,
     FileList,
     Json,
     Quantise,
@@ -70,7 +71,7 @@ def evaluate(
     ] = None,
     quantise: Quantise = "",
     sentences: Sentences = False,
-    cache: Annotated[int, typer.Option(min=0, help="words of a cache (0: none)")] = 0,
+    cache: Annotated[int, typer.Option(min=0, max=LARGEST, help="words of a cache (0: none)")] = 0,
     theta: Annotated[float, typer.Option(help="sharpness of a network's cache")] = 0.3,
     cache_weight: Annotated[float, typer.Option(help="share of the cache")] = 0.1,
     dynamic: Annotated[float, typer.Option(help="rate of dynamic evaluation (0: none)")] = 0.0,
@@ -84,6 +85,7 @@ def evaluate(
     """Perplexity of a text, or BLEU of translations, with its definition."""
     from penstock.cli.bar import bar
     from penstock.scoring.losses import Adaption, Cache, Dynamic
+    from penstock.text.read import resolve
 
     use_threads(threads)
     watch = partial(bar, quiet=quiet)
@@ -115,6 +117,7 @@ def evaluate(
     if not any(isinstance(model, Network) for model in opened):
         refuse(context, ("dynamic", *OF_DYNAMIC, "theta"), "n-grams have no state")
     check_same_tokens(opened)
+    resolve([*test, *(valid or [])])
     if mix == log_linear.NAME:
         weights = log_linear.fit(opened, valid or [], adaption, watch)
         found = log_linear.measure(opened, weights, test, adaption, watch)
@@ -145,14 +148,17 @@ def _check(
         refuse(context, OF_DYNAMIC, "there is no --dynamic X")
     if len(models) == 1:
         refuse(context, ("mix", "valid"), "there is one model")
+        return
     if mix and mix not in MIXES:
         raise unknown("evaluate", "mix", mix, MIXES)
-    if len(models) > 1 and not mix:
+    if not mix:
         raise ConfigError(
             f"evaluate: expected --mix {', '.join(MIXES[:-1])} or {MIXES[-1]} for {len(models)} "
             "models. To see them side by side, use penstock compare."
         )
-    if mix in FITTED and not valid:
+    if mix not in FITTED:
+        refuse(context, ("valid",), f"--mix {mix} fits no weights")
+    elif not valid:
         raise ConfigError(
             f"evaluate: expected --valid FILE, the text that {mix} fits the weights to."
         )

@@ -16,6 +16,7 @@ from penstock.cli.options import (
     Threads,
     Weights,
     print_json,
+    refuse,
     use_threads,
     weights_of,
 )
@@ -28,6 +29,7 @@ __all__ = ["generate", "text_of"]
 
 
 def generate(
+    context: typer.Context,
     models: Annotated[
         list[Path], typer.Argument(help="folder of a model or file of n-grams; several as one")
     ],
@@ -50,6 +52,10 @@ def generate(
     from penstock.search import generate as symbols
 
     use_threads(threads)
+    if greedy:
+        refuse(context, ("temperature", "top_k", "top_p"), "--greedy takes the likeliest token")
+    if len(models) == 1:
+        refuse(context, ("weights",), "there is one model")
     sampling = Sampling(0.0 if greedy else temperature, top_k, top_p)
     opened = open_models(models, weights_of(weights, len(models)), precision=quantise)
     tokeniser, model = opened.tokeniser, opened.symbols()
@@ -61,9 +67,11 @@ def generate(
         print_json({"prompt": prompt, "text": "".join(pieces)})
         return
     print(prompt, end="", flush=True)
-    for piece in pieces:
-        print(piece, end="", flush=True)
-    print()
+    try:
+        for piece in pieces:
+            print(piece, end="", flush=True)
+    finally:
+        print(flush=True)
 
 
 def text_of(tokeniser: Tokeniser, ids: Iterable[int], before: Sequence[int]) -> Iterator[str]:

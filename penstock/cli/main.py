@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 from typer.exceptions import Abort, TyperException
@@ -24,7 +25,7 @@ from penstock.cli import (
     train,
     translate,
 )
-from penstock.errors import PenstockError
+from penstock.errors import PenstockError, PenstockWarning
 
 __all__ = ["app", "main"]
 
@@ -78,7 +79,23 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             # A terminal may lack a letter of the text; files and pipes are UTF-8, as stdin is.
             encoding = None if stream.isatty() else "utf-8"
             stream.reconfigure(encoding=encoding, errors="replace")
-    sys.exit(_status(arguments))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", PenstockWarning)
+        warnings.showwarning = _tell
+        status = _status(arguments)
+    sys.exit(status)
+
+
+def _tell(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show a warning without the line of the program that it comes from."""
+    print(f"penstock: {message}", file=sys.stderr)
 
 
 def _status(arguments: Sequence[str] | None) -> int:

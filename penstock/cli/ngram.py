@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from penstock.cli.options import Json, Quiet, print_json, with_settings
+from penstock.cli.options import Json, Quiet, print_json, refuse, with_settings
 from penstock.cli.tokens import TokensOf, taken_over
 from penstock.counting.smoothing import SMOOTHINGS, AddDelta, Katz, Smoothing
 from penstock.errors import ConfigError, DataError, unknown
@@ -74,9 +72,6 @@ class NGramSettings:
         """Refuse what cannot be before any text is read."""
         from penstock.counting.estimate import plan
 
-        for name, method in (("delta", AddDelta.name), ("katz_k", Katz.name)):
-            if getattr(self, name) != type(self).__dict__[name] and self.smoothing != method:
-                raise ConfigError(f"train ngram: expected smoothing={method} with {name}.")
         if self.tokens not in TOKENS:
             raise unknown("train ngram", "tokens", self.tokens, TOKENS)
         plan(self.order, self.method(), self.style, self.thresholds())
@@ -85,10 +80,16 @@ class NGramSettings:
                 "train ngram: expected memory of 1 MB at least and entropy of 0 or more, got "
                 f"memory={self.memory}, entropy={self.entropy}."
             )
+        if self.entropy and self.method().backoff is not None:
+            raise ConfigError(
+                "train ngram: expected a model of probabilities with entropy, got "
+                f"smoothing={self.smoothing}. Leave out entropy."
+            )
 
 
 @with_settings(NGramSettings)
 def ngram(
+    context: typer.Context,
     text: Annotated[list[Path], typer.Argument(help="text files, plain, .gz or .xz")],
     *,
     out: Annotated[
@@ -111,14 +112,13 @@ def ngram(
     taken = taken_over(tokeniser, given) if tokeniser else None
     settings = NGramSettings(**given)
     settings.check()
+    for name, method in (("delta", AddDelta.name), ("katz_k", Katz.name)):
+        if settings.smoothing != method:
+            refuse(context, (name,), f"only --smoothing {method} has it")
     check_name(out)
     watch = partial(bar, quiet=quiet)
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        tokens = taken or _tokeniser(text, vocab, settings, watch)
-        model = _estimated(text, tokens, settings, watch)
-    for warning in told if not quiet else ():
-        print(f"penstock: {warning.message}", file=sys.stderr)
+    tokens = taken or _tokeniser(text, vocab, settings, watch)
+    model = _estimated(text, tokens, settings, watch)
     with watch("writing") as progress:
         save(model, out, progress=progress)
     tokeniser_file(out).unlink(missing_ok=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -19,21 +19,13 @@ from penstock.cli.options import (
     weights_of,
 )
 from penstock.cli.pairs import SourceFiles, TargetFiles, pair_files
-from penstock.cli.score_pairs import Show, from_lines, score_nbest, score_pairs
+from penstock.cli.score_pairs import Show, batches, from_lines, score_nbest, score_pairs
 from penstock.cli.stdin import StdinLines
 from penstock.cli.translators import is_translator
 from penstock.errors import ConfigError
 from penstock.scoring.scorer import open_models
 
-if TYPE_CHECKING:
-    from penstock.text import Tokeniser
-
 __all__ = ["score"]
-
-BATCH = 64
-"""Lines scored side by side, when they are short."""
-ROOM = 1 << 12
-"""Tokens that fit in a batch, padding counted; a longer line is read piece by piece."""
 
 
 def score(
@@ -68,10 +60,13 @@ def score(
         _of_translators(models, src, tgt, nbest, weight, partial(_show, by_token, as_json))
         return
     refuse(context, ("src", "tgt", "nbest", "weight"), f"{models[0]} is no translator")
-    shares = weights_of(weights, len(models))
-    lines, opened = StdinLines(strict=True), open_models(models, shares, threads=threads)
-    names = opened.tokeniser.tokens
-    for batch in _batches(opened.tokeniser, lines):
+    if len(models) == 1:
+        refuse(context, ("weights",), "there is one model")
+    opened = open_models(models, weights_of(weights, len(models)), threads=threads)
+    tokeniser, names = opened.tokeniser, opened.tokeniser.tokens
+    lines = StdinLines(strict=True)
+    rows = ((line, [*tokeniser.encode(line), tokeniser.eos_id]) for line in lines)
+    for batch in batches(rows, lambda row: len(row[1])):
         found = opened.of_lines([ids for _, ids in batch])
         for (line, ids), (log_ps, orders) in zip(batch, found, strict=True):
             tokens = [(names[symbol], log_p) for symbol, log_p in zip(ids, log_ps, strict=True)]
@@ -96,21 +91,6 @@ def _of_translators(
     pairs = pair_files(src, tgt)
     rows = ((f"{a}\t{b}", a, b) for a, b in pairs) if pairs else from_lines(StdinLines(strict=True))
     score_pairs(models, rows, show)
-
-
-def _batches(tokeniser: Tokeniser, lines: Iterable[str]) -> Iterator[list[tuple[str, list[int]]]]:
-    """The lines with their ids, in order, as many at a time as fit when padded."""
-    batch: list[tuple[str, list[int]]] = []
-    longest = 0
-    for line in lines:
-        ids = [*tokeniser.encode(line), tokeniser.eos_id]
-        longest = max(longest, len(ids))
-        if batch and (len(batch) == BATCH or longest * (len(batch) + 1) > ROOM):
-            yield batch
-            batch, longest = [], len(ids)
-        batch.append((line, ids))
-    if batch:
-        yield batch
 
 
 def _show(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from penstock.errors import DataError
 
@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from penstock.translation.finder import Finder
     from penstock.translation.pool import Pool
 
-__all__ = ["Show", "from_lines", "score_nbest", "score_pairs"]
+__all__ = ["Show", "batches", "from_lines", "score_nbest", "score_pairs"]
 
 ROWS = 64
-"""Sources scored side by side."""
+"""Lines or pairs scored side by side, when they are short."""
+ROOM = 1 << 12
+"""Tokens that fit in a batch, padding counted; a longer line is read piece by piece."""
+Item = TypeVar("Item")
 FEATURE = "penstock"
 """Name of the new feature of an n-best list."""
 Pair = tuple[str, str, str]
@@ -30,7 +33,7 @@ def score_pairs(paths: Sequence[Path], pairs: Iterable[Pair], show: Show) -> Non
     """Log-probabilities of translations under one translator, or several as one."""
     finder = _finder(paths)
     target, names = finder.target, finder.target.tokeniser.tokens
-    for batch in _batches(pairs):
+    for batch in batches(pairs):
         forced = finder.force([source for _, source, _ in batch], [[pair[2]] for pair in batch])
         for (line, *_), (one,) in zip(batch, forced, strict=True):
             tokens = [names[symbol] for symbol in (*one.ids, target.eos_id)]
@@ -72,6 +75,31 @@ def from_lines(lines: Iterable[str]) -> Iterator[Pair]:
         yield line, source, target
 
 
+def batches(
+    items: Iterable[Item], length: Callable[[Item], int] = lambda item: 1
+) -> Iterator[list[Item]]:
+    """Some at a time, in order; those before a mistake come before its error.
+
+    Args:
+        length: tokens of one; a batch has as many as fit when padded.
+    """
+    batch: list[Item] = []
+    longest, mistake = 0, None
+    try:
+        for item in items:
+            longest = max(longest, length(item))
+            if batch and (len(batch) == ROWS or longest * (len(batch) + 1) > ROOM):
+                yield batch
+                batch, longest = [], length(item)
+            batch.append(item)
+    except DataError as error:
+        mistake = error
+    if batch:
+        yield batch
+    if mistake:
+        raise mistake
+
+
 def _finder(paths: Sequence[Path]) -> Finder | Pool:
     """The translators of some folders, which judge by log p alone."""
     from penstock.search import Beam
@@ -80,21 +108,6 @@ def _finder(paths: Sequence[Path]) -> Finder | Pool:
     from penstock.translation.system import load_translator
 
     return pooled(Finder(list(map(load_translator, paths)), Beam(normalise="none")))
-
-
-def _batches(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
-    """Some pairs at a time; those before a mistake come before its error."""
-    batch: list[Pair] = []
-    try:
-        for pair in pairs:
-            batch.append(pair)
-            if len(batch) == ROWS:
-                yield batch
-                batch = []
-    except DataError:
-        yield batch
-        raise
-    yield batch
 
 
 def _ranked(

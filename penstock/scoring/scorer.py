@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from penstock.counting.storage import SUFFIXES
 from penstock.errors import ConfigError, DataError
 from penstock.progress import Progress, silent
 from penstock.scoring.counted import Counted, open_counted
 from penstock.scoring.mixed import Mixed
 from penstock.scoring.network import Network
 
-__all__ = ["check_same_tokens", "is_ngram", "open_model", "open_models"]
+if TYPE_CHECKING:
+    from penstock.text import Tokeniser
 
-SUFFIXES = (".arpa", ".arpa.gz", ".lm", ".lm.gz", ".ngram")
+__all__ = ["check_same_tokens", "is_ngram", "open_model", "open_models"]
 
 
 def is_ngram(path: Path) -> bool:
@@ -43,12 +47,8 @@ def open_model(
                 f"{path}: expected a network for --quantise {precision}, got n-grams."
             )
         return open_counted(path, progress, threads=threads or os.cpu_count() or 1)
-    from penstock.models.language import LanguageModel
-
     found = Network.open(path)
     if precision:
-        if not isinstance(found.model, LanguageModel):
-            raise ConfigError(f"{path}: expected a recurrent network for --quantise {precision}.")
         found.model.quantise(precision)
     return found
 
@@ -81,10 +81,11 @@ def open_models(
 
 
 def check_same_tokens(models: Sequence[Network | Counted]) -> None:
-    """Refuse models that do not predict the same tokens.
+    """Refuse models that do not predict the same tokens, or find other ones in a text.
 
     Raises:
-        DataError: naming the first that differs from the first model, and some token.
+        DataError: naming the first that differs from the first model, and some token if that
+            is what differs.
     """
     first = models[0]
     known = set(first.tokeniser.tokens)
@@ -102,3 +103,15 @@ def check_same_tokens(models: Sequence[Network | Counted]) -> None:
                 f"{other.tokeniser.vocab_size:,}; {has.path} has {word!r}, {lacks.path} has not. "
                 "Train them with the same vocabulary to mix them."
             )
+        if _cut(first.tokeniser) != _cut(other.tokeniser):
+            raise DataError(
+                f"{other.path}: expected text cut into tokens as {first.path} cuts it, got another "
+                "way with the same tokens. Train one with --tokeniser and the other to mix them."
+            )
+
+
+def _cut(tokeniser: Tokeniser) -> dict[str, Any]:
+    """All that says how a text becomes tokens; their numbers do not matter."""
+    found: dict[str, Any] = json.loads(tokeniser.as_json())
+    found["model"]["vocab"] = sorted(found["model"]["vocab"])
+    return found

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+from penstock.cli import evaluate
 from penstock.cli.ngram import NGramSettings
 from penstock.counting import SMOOTHINGS, NGramModel
-from penstock.scoring.counted import spelt
+from penstock.scoring.counted import spelt, tokeniser_file
 from penstock.scoring.scorer import open_model
+from penstock.text import Prepared, SentenceTokeniser
+from penstock.text.preparation import Preparation
 from tests.cli.conftest import one_line
 from tests.docs.documents import ROOT, rows, section
 
@@ -41,6 +44,7 @@ def ngram(program, texts, tmp_path):
         (["--dynamic-decay", "0.3"], "no --dynamic-decay: there is no --dynamic X"),
         (["--beam", "7", "--bleu", "bleu"], "m.arpa is no translator"),
         (["--mix", "em"], "no --mix: there is one model"),
+        (["--valid", "x"], "no --valid: there is one model"),
     ],
     ids=str,
 )
@@ -52,16 +56,76 @@ def test_options_without_effect(program, ngram, texts, options, said):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--smoothing", "witten-bell", "--delta", "4"], "smoothing=add-delta with delta"),
-        (["--smoothing", "witten-bell", "--katz-k", "3"], "smoothing=katz with katz_k"),
+        (["--smoothing", "witten-bell", "--delta", "1.0"], "no --delta: only --smoothing add-del"),
+        (["--smoothing", "witten-bell", "--katz-k", "5"], "no --katz-k: only --smoothing katz has"),
         (["--smoothing", "stupid-backoff", "--entropy", "1e-7"], "expected a model of probabil"),
+        (["-o", "folder.arpa"], "folder.arpa: expected the name of a file, got a folder."),
     ],
     ids=str,
 )
-def test_what_no_such_model_has(program, texts, tmp_path, options, said):
-    answer = program("train", "ngram", texts / "train.txt", "-o", tmp_path / "m.arpa", *options)
+def test_what_no_such_model_has(program, tmp_path, monkeypatch, options, said):
+    """It is told before the text is looked for."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.arpa").mkdir()
+    answer = program("train", "ngram", "none.txt", "-o", "m.arpa", *options)
     assert said in one_line(answer)
     assert not (tmp_path / "m.arpa").exists()
+
+
+def never(*arguments, **options):
+    """Stands for long work before which a mistake is to be told."""
+    raise AssertionError("a mistake is told too late")
+
+
+@pytest.mark.parametrize("mix", ["em", "log-linear"])
+@pytest.mark.parametrize("wrong", ["--valid", "--test"])
+def test_missing_texts_are_told_before_weights_are_fitted(
+    program, ngram, texts, monkeypatch, mix, wrong
+):
+    path = ngram()
+    for module in (evaluate, evaluate.log_linear):
+        monkeypatch.setattr(module, "measure", never)
+    monkeypatch.setattr(evaluate.log_linear, "fit", never)
+    files = {"--valid": texts / "valid.txt", "--test": texts / "test.txt"} | {wrong: "none.txt"}
+    options = [word for pair in files.items() for word in pair]
+    line = one_line(program("evaluate", path, path, "--mix", mix, *options))
+    assert "none.txt: no such file." in line
+
+
+@pytest.mark.parametrize("how", [(), ("--greedy",)], ids=str)
+def test_where_only_an_unknown_word_can_follow(program, ngram, tmp_path, how):
+    (tmp_path / "t.txt").write_text("the <unk> sat\na cat\n")
+    out = tmp_path / "t.arpa"
+    options = ("--order", "3", "--smoothing", "maximum-likelihood", "-q")
+    assert program("train", "ngram", tmp_path / "t.txt", "-o", out, *options).status == 0
+    answer = program("generate", out, "--prompt", "the", "--tokens", "3", *how)
+    assert (answer.status, answer.out) == (2, "the\n")
+    assert answer.err == (
+        "penstock: generate: expected a token that can follow, got none but forbidden ones such as "
+        "<unk>. Allow it with --unknown, or take a smoothed model.\n"
+    )
+    answer = program("generate", out, "--prompt", "the", "--tokens", "2", "--unknown", *how)
+    assert (answer.status, answer.out) == (0, "the <unk> sat\n")
+
+
+def test_a_log_probability_above_zero_is_told_in_one_line(program, ngram, texts):
+    path = ngram("--order", "2")
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    places = [number for number, line in enumerate(lines) if line.endswith(" </s>\n")]
+    for place in places:
+        lines[place] = re.sub(r"^\S+", "0.25", lines[place])
+    path.write_text("".join(lines), encoding="utf-8")
+    answer = program("score", path, stdin=b"the cat\n")
+    assert answer.status == 0
+    assert answer.err == (
+        f"penstock: {path}:{places[0] + 1}: log probabilities above 0 are read as 0.\n"
+    )
+
+
+def test_numbers_beyond_all_measure(program, ngram, texts):
+    path = ngram("--smoothing", "katz", "--katz-k", str(10**10), "--order", "2")
+    answer = program("evaluate", path, "--test", texts / "test.txt", "--cache", str(10**20))
+    assert "Invalid value for '--cache'" in answer.err
 
 
 def test_the_order_of_each_token_is_told(program, ngram):
@@ -221,11 +285,15 @@ def test_log_linear_mixing(program, same_words, trained, texts):
         assert mixed["nats"] == pytest.approx(_log_linear_nats(opened, weights, texts), rel=1e-4)
         assert mixed["nats"] < _log_linear_nats(opened, [0.5, 0.5], texts)
         alone = costs(program, *models, "--mix", "log-linear", *files, "--sentences")
+        weights = [weight for _, weight in alone["weights"]]
+        expected = _log_linear_nats(opened, weights, texts, alone=True)
+        assert alone["nats"] == pytest.approx(expected, rel=1e-4)
+        assert expected != pytest.approx(_log_linear_nats(opened, weights, texts), rel=1e-4)
         assert alone["context"] != mixed["context"]
 
 
-def _log_linear_nats(opened, weights, texts):
-    """What the text costs when two models step through it side by side."""
+def _log_linear_nats(opened, weights, texts, *, alone=False):
+    """What the text costs when two models step through it side by side, or each line of it."""
     first, second = opened
     order = [second.tokeniser.tokens.index(token) for token in first.tokeniser.tokens]
     lines = (texts / "test.txt").read_text(encoding="utf-8").splitlines()
@@ -242,6 +310,8 @@ def _log_linear_nats(opened, weights, texts):
         scores = weights[0] * log_ps[0] + weights[1] * log_ps[1][order]
         nats -= torch.log_softmax(scores.double(), -1)[id].item()
         last = id
+        if alone and id == first.tokeniser.eos_id:
+            states = [model.start(1) for model in models]
     return nats
 
 
@@ -327,6 +397,19 @@ def test_models_of_other_tokens_are_not_mixed(program, ngram, lm, texts, tmp_pat
     assert f"expected word tokens as in {words}, got character tokens." in line
 
 
+def test_models_that_cut_a_text_in_other_ways_are_not_mixed(program, ngram, texts):
+    """The same words, one model's found as a translator makes its lines ready."""
+    first, second = ngram(), ngram(name="second.arpa")
+    tokeniser = open_model(first).tokeniser
+    ready = Prepared(SentenceTokeniser(tokeniser, Preparation()))
+    assert set(ready.tokens) == set(tokeniser.tokens)
+    ready.save(tokeniser_file(second))
+    said = f"{second}: expected text cut into tokens as {first} cuts it, got another way"
+    test = ("--test", texts / "test.txt")
+    for verb, options in (("score", ()), ("generate", ()), ("evaluate", ("--mix", "equal", *test))):
+        assert said in one_line(program(verb, first, second, *options))
+
+
 # -- mistakes ------------------------------------------------------------------------------------
 
 
@@ -406,6 +489,7 @@ def test_files_that_are_no_models(program, ngram, texts, tmp_path):
         (["--mix", "en"], "unknown mix 'en'. Known: em, equal, log-linear."),
         (["--mix", "em"], "expected --valid FILE"),
         (["--mix", "log-linear"], "expected --valid FILE"),
+        (["--mix", "equal", "--valid", "x"], "no --valid: --mix equal fits no weights"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

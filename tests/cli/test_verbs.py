@@ -14,7 +14,7 @@ import pytest
 from penstock.cells import CELLS
 from penstock.cli import quickstart
 from penstock.models import store
-from tests.cli.conftest import sentences
+from tests.cli.conftest import one_line, sentences
 
 LEFT = {
     "best.safetensors",
@@ -222,6 +222,27 @@ def test_a_long_line_costs_what_it_costs_in_a_text(program, trained, tmp_path):
     (alone,) = program("score", trained, "--json", stdin=b"a cat\r\n").objects
     assert alone["line"] == "a cat"
     assert alone["log_p"] == pytest.approx(before["log_p"])
+
+
+def test_lines_before_a_mistake_are_scored(program, trained):
+    answer = program("score", trained, stdin=b"the cat\na dog\n\xff\nthe cat\n")
+    assert answer.status == 2
+    assert [row.split("\t")[2] for row in answer.out.splitlines()] == ["the cat", "a dog"]
+    assert answer.err == "penstock: stdin:3: expected UTF-8 (invalid start byte).\n"
+
+
+@pytest.mark.parametrize(
+    ("verb", "options", "said"),
+    [
+        ("generate", ["--greedy", "--temperature", "0.5"], "no --temperature: --greedy takes"),
+        ("generate", ["--greedy", "--top-k", "3", "--top-p", "0.5"], "no --top-k, --top-p: --gre"),
+        ("generate", ["--weights", "7"], "generate: expected no --weights: there is one model"),
+        ("score", ["--weights", "7"], "score: expected no --weights: there is one model"),
+    ],
+    ids=str,
+)
+def test_options_without_effect(program, trained, verb, options, said):
+    assert said in one_line(program(verb, trained, *options))
 
 
 def test_score_of_nothing(program, trained):
