@@ -177,6 +177,20 @@ def test_a_fallback_is_named():
     )
 
 
+def test_katz_takes_the_largest_count_that_works():
+    """A k beyond all counts is as quick as the one that is taken for it, and the same model."""
+    ids = np.append(2 + np.minimum(np.random.default_rng(1).zipf(1.6, 4000), 900), 0)
+    words = Vocabulary(map(str, range(901)))
+    with pytest.warns(EstimationWarning, match=r"Good-Turing fails for k=10{12}; counts") as told:
+        found = estimate(ids, words, order=1, smoothing=Katz(10**12))
+    k = int(str(told[0].message).split("counts up to ")[1].split()[0])
+    assert k > 1
+    same = estimate(ids, words, order=1, smoothing=Katz(k))
+    np.testing.assert_array_equal(found.levels[0].log_p, same.levels[0].log_p)
+    with pytest.warns(EstimationWarning, match=f"counts up to {k} are discounted"):
+        estimate(ids, words, order=1, smoothing=Katz(k + 1))
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
