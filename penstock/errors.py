@@ -21,6 +21,9 @@ __all__ = [
     "unknown",
 ]
 
+_NEAR = 5
+"""Like names among which the fewest edits decide."""
+
 
 class PenstockError(Exception):
     """A mistake the user can mend; the message says how."""
@@ -65,9 +68,28 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
 
     >>> did_you_mean("sigmod", ["sigmoid", "tanh"])
     " Did you mean 'sigmoid'?"
+    >>> did_you_mean("gur", ["mgu", "gru"])
+    " Did you mean 'gru'?"
     """
-    near = difflib.get_close_matches(word, list(options), n=1, cutoff=0.6)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    near = difflib.get_close_matches(word, list(options), n=_NEAR, cutoff=0.6)
+    return f" Did you mean {min(near, key=lambda one: _edits(word, one))!r}?" if near else ""
+
+
+def _edits(a: str, b: str) -> int:
+    """Insertions, deletions, replacements and swaps of neighbours that make a into b.
+
+    >>> [_edits("gur", name) for name in ("gru", "mgu", "gur")]
+    [1, 2, 0]
+    """
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, start=1):
+        above, before, row = before, row, [i]
+        for j, y in enumerate(b, start=1):
+            row.append(min(before[j] + 1, row[-1] + 1, before[j - 1] + (x != y)))
+            if above and j > 1 and (x, y) == (b[j - 2], a[i - 2]):
+                row[j] = min(row[j], above[j - 2] + 1)
+    return row[-1]
 
 
 def unknown(owner: str, what: str, word: str, options: Iterable[str]) -> ConfigError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -57,7 +58,11 @@ def attention(
     check_format(out)
     use_threads(threads)
     systems = [load_translator(folder) for folder in folders]
-    maps = alignments(systems, _sentences(src, lines), Beam(beam), words=not pieces)
+    maps = [
+        replace(found, title=f"line {n}")
+        for n, sentence in _sentences(src, lines)
+        for found in alignments(systems, [sentence], Beam(beam), words=not pieces)
+    ]
     print(save(attention_maps(maps, columns=columns), out))
 
 
@@ -81,7 +86,7 @@ def beam(
         raise ConfigError(f"{out}: expected a name ending in .html.")
     use_threads(threads)
     systems = [load_translator(folder) for folder in folders]
-    trees = search_trees(systems, _sentences(src, lines), Beam(beam))
+    trees = search_trees(systems, [text for _, text in _sentences(src, lines)], Beam(beam))
     plural = "es" if beam > 1 else "is"
     print(write_beam_trees(out, trees, title=f"Beam search of {beam} hypothes{plural}"))
 
@@ -119,8 +124,8 @@ def states(
         print(f"penstock: words that the model does not know: {shown}", file=sys.stderr)
 
 
-def _sentences(source: Path | None, lines: str) -> list[str]:
-    """The sentences asked for, in the order of the text.
+def _sentences(source: Path | None, lines: str) -> list[tuple[int, str]]:
+    """The sentences asked for, each with the number of its line.
 
     Raises:
         DataError: there are none, or not so many.
@@ -133,7 +138,7 @@ def _sentences(source: Path | None, lines: str) -> list[str]:
     found = dict(enumerate(islice(text, max(wanted)), start=1))
     if lines and max(wanted) > len(found):
         raise DataError(f"inspect: expected line {max(wanted)}, got {len(found)} lines.")
-    sentences = [found[n] for n in wanted if found.get(n, "").strip()]
+    sentences = [(n, found[n]) for n in wanted if found.get(n, "").strip()]
     if not sentences:
         raise DataError("inspect: expected a sentence, got empty lines only.")
     return sentences

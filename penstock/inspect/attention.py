@@ -25,7 +25,9 @@ __all__ = ["MOST", "Attention", "attention_maps"]
 
 MOST = 150
 """Words of a sentence that a map has room for."""
-_CELL, _GAP, _BAR, _LEAST = 0.2, 0.12, 0.4, 1.3
+_CELL, _GAP, _BAR, _LEAST = 0.2, 0.12, 0.55, 1.5
+_COLOURS = 1.1
+"""Inches of the bar of colours."""
 _LONGEST = 20
 _TILT = 55
 
@@ -79,15 +81,16 @@ def attention_maps(maps: Sequence[Attention], *, columns: int = 2) -> Figure:
         over = [max(box.top for box in row) for row in rows]
         heights = [max(box.cells[1] for box in row) + _GAP for row in rows]
         tops = _starts(map(sum, zip(over, heights, strict=True)))
-        figure = Figure((lefts[-1] + _BAR, max(_LEAST, tops[-1])))
+        figure = Figure((lefts[-1] + _BAR, max(_LEAST, tops[-1], over[0] + _COLOURS + _GAP)))
         for number, (attention, box) in enumerate(zip(maps, boxes, strict=True)):
             row, column = divmod(number, columns)
             corner = lefts[column] + box.left, tops[row] + over[row]
             image = _draw(_axes(figure, *corner, *box.cells), attention, box)
-        bar = figure.colorbar(image, cax=_axes(figure, lefts[-1], over[0], 0.1, 0.8))
+        bar = figure.colorbar(image, cax=_axes(figure, lefts[-1], over[0], 0.1, _COLOURS))
         bar.set_ticks([0, 0.5, 1], labels=["0", "½", "1"])
         bar.outline.set_edgecolor(RULE)
         bar.ax.grid(False)
+        bar.set_label("attention weight")
     return figure
 
 

@@ -2,6 +2,7 @@
 
 Time runs to the right, each column is a step.  What won lies on the topmost line; below, the
 continuations of each hypothesis stand together, the most probable first, so that no lines cross.
+After its end the topmost line stays empty.
 """
 
 from __future__ import annotations
@@ -11,26 +12,31 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib import rcParams
+
 from penstock.files import write_atomic
 from penstock.inspect.heatmaps import shown_word
+from penstock.inspect.labels import inches
 from penstock.inspect.page import PAGE, escaped
+from penstock.inspect.style import drawing
 from penstock.search.penalty import Score
 from penstock.search.tree import Node
 
 __all__ = ["BeamTree", "write_beam_trees"]
 
-_STEP, _ROW, _WIDTH, _HEIGHT, _HEAD = 158, 30, 112, 22, 28
+_BETWEEN, _ROW, _LEAST, _HEIGHT, _HEAD = 46, 30, 80, 22, 28
+_MARGIN, _FONT, _BOLD = 7, 12, 1.1
 _LONGEST = 12
 _LOOKS = """
 main { max-width: none; }
 .beam { font: 12px system-ui, sans-serif; }
 .beam text { fill: var(--ink); }
-.beam .step, .beam .note { fill: var(--muted); font-size: 11px; }
+.beam .note { font-size: 11px; }
+.beam .step { fill: var(--muted); font-size: 11px; }
 .beam rect { fill: var(--series-1); stroke: var(--series-1); }
 .beam path { fill: none; stroke: var(--series-1); stroke-width: 1.4; }
 .beam .pruned > rect { fill: var(--muted); stroke: var(--muted); stroke-dasharray: 3 2; }
 .beam .pruned > path { stroke: var(--rule); }
-.beam .pruned > text { fill: var(--muted); }
 .beam .finished > rect, .beam .finished > path { stroke: var(--series-3); fill: var(--series-3); }
 .beam .finished > path { fill: none; }
 .beam .won > rect { stroke: var(--series-2); fill: var(--series-2); stroke-width: 2; }
@@ -119,14 +125,16 @@ class _Drawing:
         self.tree = tree
         self.won = _path(tree)
         self.children = _children(tree.nodes, self.won)
-        self.row = _rows(tree.nodes, self.children)
+        self.row = _rows(tree.nodes, self.children, self.won)
+        self.width = self._widest()
+        self.step = self.width + _BETWEEN
 
     def svg(self) -> str:
         steps = 1 + max((node.step for node in self.tree.nodes), default=0)
-        width = steps * _STEP
+        width = steps * self.step
         height = _HEAD + _ROW * (1 + max(self.row, default=0)) + 8
         heads = "".join(
-            f'<text class="step" x="{step * _STEP + 8}" y="14">{step + 1}</text>'
+            f'<text class="step" x="{step * self.step + 8}" y="14">step {step + 1}</text>'
             for step in range(steps)
         )
         return (
@@ -149,27 +157,41 @@ class _Drawing:
 
     def _node(self, n: int) -> str:
         node = self.tree.nodes[n]
-        x, y = node.step * _STEP + 4, self._y(n)
+        x, y = node.step * self.step + 4, self._y(n)
         share = math.exp(node.log_p)
         kind = f"{node.fate} won" if n in self.won else node.fate
+        return (
+            f'<g class="{kind}"><title>{self._hint(n)}</title>{self._line(n)}'
+            f'<rect x="{x}" y="{y}" width="{self.width}" height="{_HEIGHT}" rx="5" '
+            f'fill-opacity="{0.04 + 0.5 * share:.2f}"/>'
+            f'<text x="{x + _MARGIN}" y="{y + 15}">{escaped(self._word(n))}</text>'
+            f'<text class="note" x="{x + self.width - _MARGIN}" y="{y + 15}" text-anchor="end">'
+            f"{escaped(_percent(share))}</text>"
+        )
+
+    def _word(self, n: int) -> str:
+        """A node's word; with its score where the hypothesis ends."""
+        node = self.tree.nodes[n]
         word = shown_word(self.tree.words[node.symbol], _LONGEST)
         if node.fate == "finished":
             word += f" {self._score(node):.2f}".replace("-", "−")
-        return (
-            f'<g class="{kind}"><title>{self._hint(n)}</title>{self._line(n)}'
-            f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="5" '
-            f'fill-opacity="{0.04 + 0.5 * share:.2f}"/>'
-            f'<text x="{x + 7}" y="{y + 15}">{escaped(word)}</text>'
-            f'<text class="note" x="{x + _WIDTH - 6}" y="{y + 15}" text-anchor="end">'
-            f"{_percent(share)}</text>"
-        )
+        return word
+
+    def _widest(self) -> int:
+        """Pixels of a box that has room for every word and its probability."""
+        texts = {
+            (self._word(n), _percent(math.exp(o.log_p))) for n, o in enumerate(self.tree.nodes)
+        }
+        with drawing():
+            widths = [_pixels(word) + _pixels(share) for word, share in texts]
+        return math.ceil(max([_LEAST, *(width + 3 * _MARGIN for width in widths)]))
 
     def _line(self, n: int) -> str:
         node = self.tree.nodes[n]
         if node.parent < 0:
             return ""
-        x0, y0 = (node.step - 1) * _STEP + 4 + _WIDTH, self._y(node.parent) + _HEIGHT / 2
-        x1, y1 = node.step * _STEP + 4, self._y(n) + _HEIGHT / 2
+        x0, y0 = (node.step - 1) * self.step + 4 + self.width, self._y(node.parent) + _HEIGHT / 2
+        x1, y1 = node.step * self.step + 4, self._y(n) + _HEIGHT / 2
         middle = (x0 + x1) / 2
         return f'<path d="M{x0} {y0:g}C{middle:g} {y0:g} {middle:g} {y1:g} {x1} {y1:g}"/>'
 
@@ -214,16 +236,25 @@ def _children(nodes: Sequence[Node], won: set[int]) -> dict[int, list[int]]:
     return children
 
 
-def _rows(nodes: Sequence[Node], children: dict[int, list[int]]) -> list[int]:
-    """The line of each node in its column: below the children of the parents above its own."""
+def _rows(nodes: Sequence[Node], children: dict[int, list[int]], won: set[int]) -> list[int]:
+    """The line of each node in its column: below the children of the parents above its own.
+
+    The first is the winner's: it stays empty where the winner has ended.
+    """
     row = [0] * len(nodes)
     column = children[-1]
     while column:
-        for place, n in enumerate(column):
+        ended = bool(won) and won.isdisjoint(column)
+        for place, n in enumerate(column, start=int(ended)):
             row[n] = place
         column = [child for n in column for child in children[n]]
     return row
 
 
 def _percent(share: float) -> str:
-    return "&lt;1%" if share < 0.005 else f"{100 * share:.0f}%"
+    return "<1%" if share < 0.005 else f"{100 * share:.0f}%"
+
+
+def _pixels(text: str) -> float:
+    """Width of a text in a box, in bold letters of a wide font."""
+    return inches(text) * 72 / rcParams["font.size"] * _FONT * _BOLD

@@ -33,7 +33,7 @@ def score_by_length(systems: Mapping[str, Sequence[LengthBin]], metric: str = "B
             axes.fill_between(xs, low, high, color=colour, alpha=0.13, lw=0)
         bins = next(iter(systems.values()))
         axes.set_xticks([one.middle for one in bins], [_range(one) for one in bins])
-        axes.set_xlabel("words of the source")
+        axes.set_xlabel("words of the source; bands are 95 % intervals")
         axes.set_ylabel(metric)
         axes.set_ylim(0, None)
         legend_above(axes, 3)

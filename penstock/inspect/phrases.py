@@ -150,11 +150,19 @@ def _panel(axes: Axes, panel: PhraseSet, states: np.ndarray) -> None:
     axes.axvline(0, color=RULE, lw=0.6, zorder=0)
     axes.grid(False)
     axes.margins(0.45, 0.15)
+    axes.set_aspect("equal", adjustable="datalim")  # distances are those of the plane
     for spine in axes.spines.values():
         spine.set_visible(True)
-    axes.set_title(panel.title)
+    axes.set_title(panel.title + _legend(panel))
     axes.set_xlabel(f"first component ({shares[0]:.0%} of the variance)")
     axes.set_ylabel(f"second component ({shares[1]:.0%})")
+
+
+def _legend(panel: PhraseSet) -> str:
+    """What the colours mean, where there are several."""
+    if len(panel.groups) == 1:
+        return ""
+    return (": " if panel.title else "") + "one colour, one meaning"
 
 
 def _colours(panel: PhraseSet) -> list[str]:

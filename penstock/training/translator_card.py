@@ -16,13 +16,13 @@ def card(run: TranslatorRun) -> str:
     count = sum(parameter.numel() for parameter in model.parameters())
     corpus, summary = run.corpora["train"], run.summary
     rows = [
-        f"| {part} | {score.name} | {score.value:.2f} | {score.signature} |"
+        _row(part, score.name, score.value, score.signature)
         for part, found in run.results.items()
         for score in found.scores
     ]
     costs = {part: found.perplexity for part, found in run.results.items()}
     rows += [
-        f"| {part} | perplexity | {cost.perplexity:.2f} | {cost.signature} |"
+        _row(part, "perplexity", cost.perplexity, cost.signature)
         for part, cost in costs.items()
         if cost
     ]
@@ -46,3 +46,9 @@ def card(run: TranslatorRun) -> str:
             "",
         ]
     )
+
+
+def _row(part: str, name: str, figure: float, definition: str) -> str:
+    """A row of the table; bars of a signature would end its cell."""
+    bars = definition.replace("|", "\\|")
+    return f"| {part} | {name} | {figure:.2f} | {bars} |"

@@ -59,7 +59,9 @@ def test_attention(program, made, tmp_path, more):
                      "--src", made / "src")  # fmt: skip
     assert answer == (0, f"{out}\n", "")
     words = {"Katze", "kleiner"} if "--lines" not in more else {"Katze"}
-    assert words <= set(re.findall(r">([^<>]+)</text>", out.read_text(encoding="utf-8")))
+    shown = set(re.findall(r">([^<>]+)</text>", out.read_text(encoding="utf-8")))
+    assert words <= shown
+    assert {"line 2", "attention weight"} <= shown
 
 
 def test_beam(program, made, tmp_path):

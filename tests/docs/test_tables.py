@@ -19,6 +19,7 @@ from penstock.cli.main import app
 from penstock.engines.stages import COMPUTE
 from penstock.equations.functions import FUNCTIONS
 from penstock.training.language import LanguageSettings
+from penstock.training.translator_card import _row
 from tests.docs.documents import ROOT, read, rows, section
 from tests.docs.tables import PAGE, with_table
 
@@ -91,6 +92,11 @@ def test_every_option_of_translate_is_explained():
     options = {option.opts[0] for option in command.params if option.opts[0].startswith("--")}
     text = section(ROOT / "docs" / "translation.md", "Search")
     assert options - common <= set(re.findall(r"`(--[\w-]+)", text))
+
+
+def test_bars_of_a_signature_stay_in_their_cell_of_a_card():
+    line = _row("test", "BLEU", 38.314, "nrefs:1|case:lc|eff:no")
+    assert list(rows(line)) == [["test", "BLEU", "38.31", r"nrefs:1\|case:lc\|eff:no"]]
 
 
 @cache

@@ -37,6 +37,7 @@ def test_source_runs_across_and_target_down():
     (top, bottom) = axes.get_ylim()[::-1]
     assert top < bottom
     assert "a title" in [text.get_text() for text in axes.texts]
+    assert figure.axes[1].get_ylabel() == "attention weight"
 
 
 def test_cells_are_the_weights_and_square():

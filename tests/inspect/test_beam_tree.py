@@ -7,6 +7,8 @@ import re
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
 
 from penstock.inspect.beam_tree import BeamTree, write_beam_trees
 from penstock.search import Beam, Score, Tree, beam_search
@@ -75,6 +77,35 @@ def test_what_won_lies_on_the_topmost_line_and_steps_run_to_the_right(tmp_path):
     assert len({y for _, y in winners}) == 1
     assert [x for x, _ in winners] == sorted({x for x, _ in winners})
     assert all(y >= winners[0][1] for _, _, (_, y), _ in nodes)
+
+
+def test_after_its_end_the_line_of_the_winner_stays_empty(tmp_path):
+    other = Node(1, 1, 2, math.log(0.9), math.log(0.18), "kept")
+    nodes = [*NODES, other, Node(5, 2, 2, -0.5, -2.2, "kept"), Node(6, 3, 2, -0.5, -2.7, "kept")]
+    tree = BeamTree(nodes, WORDS, [3, 1], EOS, Score("average"))
+    _, shown, _ = drawing(tmp_path, tree)
+    top = shown[0][2][1]
+    last = max(x for _, _, (x, _), _ in shown)
+    assert all(y > top for _, _, (x, y), _ in shown if x == last)
+
+
+@pytest.mark.parametrize("word", ["a", "WWWWWWWWWWWWWW", "Straßenbahnhaltestelle"])
+def test_words_and_probabilities_fit_their_boxes(tmp_path, word):
+    """By the letters of a wide font at 12 pixels, the box is wider than both."""
+    tree = BeamTree([Node(-1, 0, 0, math.log(0.001), -7.0, "kept")], [word], [], EOS, Score())
+    root, _, _ = drawing(tmp_path, tree)
+    box, (left, right) = next(root.iter("rect")), list(next(root.iter("g")).findall("text"))
+    font = FontProperties(family="DejaVu Sans", size=12)
+    width = sum(
+        TextPath((0, 0), text.text, prop=font).get_extents().width for text in (left, right)
+    )
+    assert width < float(right.get("x")) - float(left.get("x"))
+    assert float(right.get("x")) < float(box.get("x")) + float(box.get("width"))
+
+
+def test_columns_are_steps(tmp_path):
+    root, _, _ = drawing(tmp_path, TREE)
+    assert [text.text for text in root.findall("text")] == ["step 1", "step 2", "step 3"]
 
 
 def test_a_node_holds_what_follows_it_so_that_hovering_lights_up_the_path(tmp_path):

@@ -20,6 +20,7 @@ def test_lines_bands_and_bars():
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1–5", "6"]
     assert axes.get_ylim()[0] == 0
     assert axes.get_ylabel() == "chrF2"
+    assert "bands are 95 % intervals" in axes.get_xlabel()
     shares = [bar.get_height() for bar in behind.patches]
     assert [round(share) for share in shares] == [33, 67]
     assert "sentences" in behind.get_ylabel()

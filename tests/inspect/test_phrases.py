@@ -46,7 +46,8 @@ def test_the_map_shows_every_phrase_in_the_colour_of_its_group():
     figure = phrase_map(PHRASES, states)
     for axes, panel, vectors in zip(figure.axes, PHRASES, states, strict=True):
         assert [text.get_text() for text in axes.texts] == panel.phrases
-        assert axes.get_title(loc="left") == panel.title
+        assert axes.get_title(loc="left") == f"{panel.title}: one colour, one meaning"
+        assert axes.get_aspect() == 1
         (points,) = axes.collections
         assert np.array_equal(points.get_offsets(), principal_plane(vectors)[0])
         colours = [text.get_color() for text in axes.texts]
