@@ -27,7 +27,7 @@ assert penstock._native.__file__.startswith(sys.argv[1])
 tests = ["tests/engines/test_engines.py", "tests/engines/test_native.py"]
 tests += ["tests/layers/test_stream.py"]
 tests += ["tests/layers/test_attention.py", "tests/layers/test_quantise.py"]
-plain = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist"]
+plain = ["-x", "-p", "no:cacheprovider", "-p", "no:xdist"]
 sys.exit(pytest.main([*plain, *tests, "-k", sys.argv[3]]))
 """
 
