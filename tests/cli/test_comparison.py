@@ -16,6 +16,7 @@ from penstock.models import store
 from penstock.models.language import LanguageModel
 from penstock.models.window import WindowModel
 from penstock.scoring.losses import perplexity
+from penstock.scoring.scorer import open_model
 from penstock.text import Corpus, Tokeniser
 
 LINES = ["a rose is a rose", "is a rose", "", "a is", "rose rose rose is a", "a new rose"]
@@ -23,7 +24,9 @@ LINES = ["a rose is a rose", "is a rose", "", "a is", "rose rose rose is a", "a 
 
 def measure(path, files, alone=False):
     """What the verb finds out about one model."""
-    return _candidate(path, files, alone, lambda title: nullcontext(lambda done, total: None))
+    return _candidate(
+        open_model(path), files, alone, lambda title: nullcontext(lambda done, total: None)
+    )
 
 
 @pytest.fixture
