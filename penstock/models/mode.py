@@ -12,9 +12,10 @@ __all__ = ["evaluating"]
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and back to what it was."""
+    """Evaluation mode, and back to what it was; a model that is in it keeps what it has packed."""
     was_training = model.training
-    model.eval()
+    if any(module.training for module in model.modules()):
+        model.eval()
     try:
         yield
     finally:

@@ -12,6 +12,7 @@ from penstock.layers.attention import decoder_program
 from penstock.layers.memory import Memory
 from penstock.layers.output import Softmax
 from penstock.layers.recurrent import Recurrent
+from penstock.models.mode import evaluating
 from tests.tolerances import assert_close
 
 MODES = [torch.no_grad, torch.inference_mode]
@@ -226,3 +227,17 @@ def test_traces_of_a_compiled_layer(inputs):
     for _ in range(2):
         _, _, (trace,) = compiled(inputs)
         torch.testing.assert_close(trace["n"], layer(inputs, trace=["n"])[2][0]["n"])
+
+
+def test_a_model_in_evaluation_keeps_what_it_has_packed(inputs):
+    layer = Recurrent("lstm", 4, 5).eval()
+    with torch.no_grad(), evaluating(layer):
+        _, state = layer.step(inputs[0])
+        layer.step(inputs[1], state)
+    packed = layer._stream
+    with evaluating(layer):
+        assert layer._stream is packed
+    layer.stack[0].train()
+    with evaluating(layer):
+        assert not layer.stack[0].training
+        assert layer._stream is None
