@@ -27,7 +27,7 @@ from penstock.cli.translators import is_translator
 from penstock.errors import ConfigError
 from penstock.progress import Watch
 from penstock.scoring.counted import Counted, tokeniser_file
-from penstock.scoring.measure import improper, tokenised
+from penstock.scoring.measure import improper, read_by
 from penstock.scoring.network import Network
 from penstock.scoring.scorer import open_model
 
@@ -154,7 +154,7 @@ def _candidate(
     from penstock.scoring.losses import Adaption, cost
 
     adaption = Adaption(alone=alone)
-    with tokenised(files, model.tokeniser, watch) as corpus:
+    with read_by([model], files, watch) as corpus:
         with watch(f"scoring with {model.path}") as told:
             began = time.perf_counter()
             losses = -model.log_probs(corpus.ids, adaption, told)

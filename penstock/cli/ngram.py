@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from penstock.counting.smoothing import SMOOTHINGS, AddDelta, Katz, Smoothing
 from penstock.errors import ConfigError, DataError, unknown
 from penstock.progress import Watch
 from penstock.scoring.counted import Array, spelt, tokeniser_file, words_tokeniser
-from penstock.scoring.measure import tokenised
+from penstock.scoring.measure import check_unmarked, tokenised
 from penstock.training.cell_settings import TOKENS
 from penstock.training.settings import option
 
@@ -143,8 +143,8 @@ def _estimated(
     words = spelt(tokeniser)
     special = (tokeniser.eos_id, tokeniser.unk_id)
     own = [word for id, word in enumerate(words) if id not in special]
-    if marks := {BOS, EOS} & set(own):
-        _check_unmarked(text, marks)
+    if tokeniser.kind == "word" or {BOS, EOS} & set(own):
+        check_unmarked(text)
     vocabulary = Vocabulary(own)
     places = np.array([vocabulary.ids[word] for word in words])
     with (
@@ -163,19 +163,6 @@ def _estimated(
             progress=progress,
         )
     return entropy_pruned(model, settings.entropy) if settings.entropy else model
-
-
-def _check_unmarked(text: Sequence[Path], marks: Set[str]) -> None:
-    """Refuse text with the marks of the ends of sentences, naming the first line that has one."""
-    from penstock.text import read_lines
-
-    for path in text:
-        for number, line in enumerate(read_lines(path), 1):
-            if found := next((word for word in line.split() if word in marks), ""):
-                raise DataError(
-                    f"{path}:{number}: expected no {found}, which an n-gram model puts at the "
-                    "ends of a line itself. Take it out of the text."
-                )
 
 
 @contextmanager

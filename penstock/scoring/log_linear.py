@@ -12,7 +12,7 @@ from penstock.counting.log_linear import Pieces, log_linear_log_p, log_linear_we
 from penstock.errors import ConfigError
 from penstock.progress import Progress, Watch
 from penstock.scoring.counted import Counted
-from penstock.scoring.measure import Measured, known_tokens, tokenised
+from penstock.scoring.measure import Measured, known_tokens, read_by
 from penstock.scoring.network import Array, Network
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def fit(models: Models, files: Sequence[Path], adaption: Adaption, watch: Watch)
             "evaluate: expected --mix em or equal with a cache or dynamic evaluation, got "
             f"--mix {NAME}. Leave them out."
         )
-    with tokenised(files, models[0].tokeniser, watch) as corpus:
+    with read_by(models, files, watch) as corpus:
 
         def read() -> Iterator[tuple[Array, Array]]:
             with watch("fitting weights") as told:
@@ -51,7 +51,7 @@ def measure(
     models: Models, weights: Array, files: Sequence[Path], adaption: Adaption, watch: Watch
 ) -> Measured:
     """Score the text of the files with the mixture."""
-    with tokenised(files, models[0].tokeniser, watch) as corpus, watch("evaluating") as told:
+    with read_by(models, files, watch) as corpus, watch("evaluating") as told:
         pieces = _pieces(models, corpus.ids, adaption, told)
         log_p = log_linear_log_p(pieces, weights, len(corpus.ids))
         known = known_tokens(corpus.ids, models[0].tokeniser)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from penstock.counting.model import IMPROPER
+from penstock.counting.vocabulary import BOS, EOS
+from penstock.errors import DataError
 from penstock.progress import Watch
 from penstock.scoring.counted import Counted
 from penstock.scoring.network import Array, Network
@@ -21,7 +23,15 @@ if TYPE_CHECKING:
     from penstock.scoring.losses import Adaption
     from penstock.text import Corpus, Tokeniser
 
-__all__ = ["Measured", "improper", "known_tokens", "measure", "tokenised"]
+__all__ = [
+    "Measured",
+    "check_unmarked",
+    "improper",
+    "known_tokens",
+    "measure",
+    "read_by",
+    "tokenised",
+]
 
 
 @dataclass(frozen=True)
@@ -64,11 +74,12 @@ def measure(
     """Score the text of the files with each model.
 
     Raises:
-        DataError: a file cannot be read, or holds no word that the models know.
+        DataError: a file cannot be read, holds no word that the models know, or has the marks of
+            n-grams in it.
     """
     rows, mass = [], 1.0
     for model in models:
-        with tokenised(files, model.tokeniser, watch) as corpus:
+        with read_by([model], files, watch) as corpus:
             with watch(f"evaluating {model.path}") as told:
                 rows.append(model.log_probs(corpus.ids, adaption, told))
             if isinstance(model, Counted):
@@ -77,6 +88,23 @@ def measure(
             characters = corpus.statistics.characters
     context = " | ".join(dict.fromkeys(model.context(adaption) for model in models))
     return Measured(np.stack(rows), known, characters, context, mass)
+
+
+def check_unmarked(files: Sequence[Path]) -> None:
+    """Refuse text of words with the marks of the ends of sentences in it.
+
+    Raises:
+        DataError: naming the first line that has one.
+    """
+    from penstock.text import read_lines
+
+    for path in files:
+        for number, line in enumerate(read_lines(path), 1):
+            if (BOS in line or EOS in line) and (found := {BOS, EOS} & set(line.split())):
+                raise DataError(
+                    f"{path}:{number}: expected no {min(found)}, which an n-gram model puts at the "
+                    "ends of a line itself. Take it out of the text."
+                )
 
 
 def improper(mass: float) -> str:
@@ -91,6 +119,21 @@ def known_tokens(ids: Array, tokeniser: Tokeniser) -> Array:
     if tokeniser.unk_id is None:
         return np.ones(len(ids), bool)
     return np.asarray(ids != tokeniser.unk_id)
+
+
+@contextmanager
+def read_by(
+    models: Sequence[Network | Counted], files: Sequence[Path], watch: Watch
+) -> Iterator[Corpus]:
+    """The text of the files as the first of some models reads it.
+
+    Raises:
+        DataError: as :func:`tokenised`; or one is of n-grams of words, whose marks are in the text.
+    """
+    if any(isinstance(m, Counted) and m.tokeniser.kind == "word" for m in models):
+        check_unmarked(files)
+    with tokenised(files, models[0].tokeniser, watch) as corpus:
+        yield corpus
 
 
 @contextmanager

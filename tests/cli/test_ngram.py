@@ -455,6 +455,20 @@ def test_a_text_that_cannot_be_counted(program, tmp_path, text, said):
     assert said in one_line(answer)
 
 
+def test_marks_of_sentences_are_refused_whatever_the_vocabulary(program, ngram, texts, tmp_path):
+    marked, words = tmp_path / "marked.txt", tmp_path / "words.txt"
+    marked.write_text("a b\n<s> a b </s>\n")
+    words.write_text("a\nb\n")
+    out = ("-o", tmp_path / "m.arpa")
+    for answer in (
+        program("train", "ngram", marked, "--vocab", words, *out),
+        program("train", "ngram", marked, "--min-count", 2, *out),
+        program("evaluate", ngram(), "--test", marked),
+        program("compare", ngram(), ngram("--order", 2), "--test", marked),
+    ):
+        assert "marked.txt:2: expected no </s>" in one_line(answer)
+
+
 def test_odd_texts_are_counted(program, tmp_path):
     """NUL bytes, one word, a line of many words, a line without its end, blank lines."""
     for text in (b"a\0b a\0b\n", b"a a a a\n" * 5, b"a b " * 50_000 + b"\n", b"a b", b"\n\na\n\n"):
