@@ -155,6 +155,11 @@ def words_tokeniser(vocabulary: Vocabulary, path: Path) -> Tokeniser:
         raise DataError(f"{path}: expected no word {EOS}: it means the end of a line here.")
     raw = (word.encode("utf-8", "surrogateescape") for word in vocabulary.tokens)
     ids = {word.decode("utf-8", "backslashreplace"): id for id, word in enumerate(raw)}
+    if len(ids) < len(vocabulary.tokens):
+        raise DataError(
+            f"{path}: expected words that differ when bytes which are no UTF-8 are written as "
+            "\\xNN, got two that are the same then. Take one out."
+        )
     library = Words.blank()
     library.model = models.WordLevel(ids, unk_token=UNK)
     return Words(library)

@@ -576,3 +576,10 @@ def test_a_list_of_words_is_of_words(program, texts, tmp_path):
     options = ("--tokens", "byte", "--vocab", texts / "test.txt")
     answer = program("train", "ngram", texts / "train.txt", "-o", tmp_path / "m.arpa", *options)
     assert "with tokens=word, got tokens='byte'" in one_line(answer)
+
+
+def test_words_that_are_shown_alike(program, tmp_path):
+    entries = b"-1\t<unk>\n-1\t<s>\n-1\t</s>\n-1\t\xff\n-1\t\\xff\n"
+    path = tmp_path / "alike.arpa"
+    path.write_bytes(b"\\data\\\nngram 1=5\n\n\\1-grams:\n" + entries + b"\n\\end\\\n")
+    assert "alike.arpa: expected words that differ" in one_line(program("score", path))
