@@ -61,12 +61,7 @@ def is_transformed() -> bool:
 
 def is_plain() -> bool:
     """Whether tensors are numbers in memory and no more: no gradient, no graph of operations."""
-    return not (
-        torch.is_grad_enabled()
-        or torch.compiler.is_compiling()
-        or torch._C._are_functorch_transforms_active()
-        or forward_ad._current_level >= 0
-    )
+    return not (torch.is_grad_enabled() or torch.compiler.is_compiling() or is_transformed())
 
 
 def run_loop(

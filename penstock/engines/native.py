@@ -260,7 +260,7 @@ class _Run(Stages):
             [self._of_sequence(source) for source in lowered.sequences],
             [self.values[index].reshape(-1) for index in lowered.vectors],
             [self.stack(product)[0] for product in lowered.products],
-            first := [self.sequence.state[slot.field] for slot in lowered.slots],
+            [self.sequence.state[slot.field] for slot in lowered.slots],
         )
         flat = [tensor.to(dtype) for group in groups for tensor in group]  # autocast made others
         made = self._run_loop(flat, [len(group) for group in groups], order)
@@ -268,7 +268,7 @@ class _Run(Stages):
         for index, value in zip(lowered.kept, made[:count], strict=True):
             shape = value.shape if self.real else (self.steps, self.batch, value.shape[1])
             self.values[index] = value.view(shape)
-        last = made[len(made) - len(first) :]
+        last = made[len(made) - len(lowered.slots) :]
         state = {slot.field: value for slot, value in zip(lowered.slots, last, strict=True)}
         if pending is None:
             return state

@@ -37,7 +37,7 @@ def alignments(
             added up, that of the pieces of a target word is averaged.
 
     Raises:
-        ConfigError: the systems do not attend, or cut the sources differently.
+        ConfigError: no system attends.
     """
     maps = []
     for found in translate(Finder(systems, options or Beam(), attention=True), lines):

@@ -12,8 +12,7 @@ from penstock.errors import DataError
 from penstock.models import store
 from penstock.models.translator import Translator
 from penstock.text import SentenceTokeniser
-from penstock.translation import shortlist
-from penstock.translation.shortlist import Shortlist
+from penstock.translation.shortlist import FILE, Shortlist
 
 __all__ = ["SIDES", "TOKENISERS", "System", "load_translator"]
 
@@ -55,7 +54,7 @@ class System:
         found = Shortlist.load(self.path)
         if found.made_for != tuple(side.fingerprint for side in self.tokenisers):
             raise DataError(
-                f"{self.path / shortlist.FILE}: expected the list made with this translator, got "
+                f"{self.path / FILE}: expected the list made with this translator, got "
                 "another's. The command that trained it makes one, without training again, where "
                 "there is none."
             )
