@@ -21,8 +21,9 @@ from torch.nn import functional as F
 
 from benchmarks.timing import paired
 from penstock import _native
+from penstock._native import multiplies_halves
 from penstock.cells import CELLS
-from penstock.engines.precision import PRECISIONS
+from penstock.engines.precision import PRECISIONS, products_in
 from penstock.layers.recurrent import Recurrent
 
 SIZES = [(20, 35, 200), (20, 35, 650), (64, 35, 512), (32, 100, 128), (1, 100, 256)]
@@ -143,6 +144,16 @@ def lengths(rounds: int) -> Iterator[Row]:
         yield row(what, (batch, steps, size), found)
 
 
+def bfloat16(rounds: int) -> Iterator[Row]:
+    """Training with products in bfloat16 beside float32, our own layer both times."""
+    for size in SIZES:
+        xs, run = inputs(*size), training(Recurrent("lstm", size[2], size[2]), inputs(*size))
+        sides = {"float32": run, "ours": products_in("bfloat16")(run)}
+        yield row("lstm, 1 layer, bfloat16 beside float32", size, paired(sides, rounds), "lstm")
+        sides = {"torch": training(nn.LSTM(size[2], size[2]), xs), "ours": sides["ours"]}
+        yield row("lstm, 1 layer, bfloat16 beside nn.LSTM", size, paired(sides, rounds), "lstm")
+
+
 def language_models(rounds: int) -> Iterator[Row]:
     """A whole update of the two language models of Zaremba et al., without the optimiser."""
     for steps, size in ((20, 200), (35, 650)):
@@ -152,9 +163,11 @@ def language_models(rounds: int) -> Iterator[Row]:
             "torch": plain_update(nn.LSTM(size, size, 2), ids, size, words),
             "ours": our_update(ids, size, words),
         }
-        yield row(
-            "language model, 2 layers, 10,000 words", (batch, steps, size), paired(sides, rounds)
-        )
+        what, shape = "language model, 2 layers, 10,000 words", (batch, steps, size)
+        yield row(what, shape, paired(sides, rounds))
+        if multiplies_halves():
+            sides["ours"] = products_in("bfloat16")(sides["ours"])
+            yield row(f"{what}, ours in bfloat16", shape, paired(sides, rounds))
 
 
 def plain_update(layer: nn.Module, ids: Tensor, size: int, words: int) -> Callable[[], None]:
@@ -208,6 +221,7 @@ PARTS = {
     "peers": peers,
     "lengths": lengths,
     "models": language_models,
+    "bfloat16": bfloat16,
 }
 
 

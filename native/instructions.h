@@ -47,12 +47,12 @@ void Run<T>::multiply(const Instruction& instruction, const Place& place) {
     const int64_t depth = panel.depth(), per_tile = depth * panel.members * kTile;
     const T* data = tensors_->panels[instruction.i];
     T* out = place.slots + instruction.out * slot_size();
+    if (tensors_->precision == Precision::kHalves) return multiply_rounded(instruction, place, out);
     const T* rows[kRows];
     int64_t from = 0;
     for (const auto& [operand, length] : panel.stretches) {
-        const auto& states = place.swapped ? next_ : now_;
-        const Rows<T>& values = operand.is_state ? states[operand.index] : temps_[operand.index];
-        for (int64_t r = 0; r < place.count; ++r) rows[r] = values.row(place.rows[r]);
+        const Rows<T>& of_operand = values(operand, place.swapped);
+        for (int64_t r = 0; r < place.count; ++r) rows[r] = of_operand.row(place.rows[r]);
         if (tensors_->precision != Precision::kFull) {
             return multiply_reduced(rows, panel, data, place, out);
         }
@@ -61,6 +61,23 @@ void Run<T>::multiply(const Instruction& instruction, const Place& place) {
                           depth, from, length, out + t * place.count * kTile, slot_size());
         }
         from += length;
+    }
+}
+
+// With operands that are rounded already.
+template <class T>
+void Run<T>::multiply_rounded(const Instruction& instruction, const Place& place, T* out) {
+    if constexpr (std::is_same_v<T, float>) {
+        const Panel& panel = program_.panels[instruction.i];
+        const int64_t depth = panel.filled_depth(), per_tile = panel.members * depth / 2 * kTile;
+        const auto* words = reinterpret_cast<const uint32_t*>(tensors_->panels[instruction.i]);
+        const uint16_t* rows =
+            halves_[place.thread][instruction.i].get() + (place.token - place.first) * depth;
+        for (int64_t t = 0; t < place.tiles; ++t) {
+            multiply_halves(*registers_[place.thread], rows, place.count, depth,
+                            words + (place.tile + t) * per_tile, panel.members,
+                            out + t * place.count * kTile, slot_size());
+        }
     }
 }
 
@@ -93,7 +110,7 @@ inline void take(const T* from, bool one, int units, T* out) {
 // The same from a large tensor: the next tile of the row will be wanted soon.
 template <class T>
 inline void take_ahead(const T* from, bool one, int units, T* out) {
-    __builtin_prefetch(from + kTile);
+    __builtin_prefetch(from + kTile, 0, 2);
     take(from, one, units, out);
 }
 
@@ -178,7 +195,9 @@ void Run<T>::write(const Instruction& in, const Place& place, const T* a) {
                 break;
             case Op::kAccumulate: {
                 T* sum = sums_[in.i].row(place.block) + u;
-                for (int c = 0; c < kTile; ++c) sum[c] += a[c];
+                for (int c = 0; c < kTile; c += Vector<T>::width) {
+                    store(sum + c, load(sum + c) + load(a + c));
+                }
                 break;
             }
             default: {
@@ -194,13 +213,13 @@ void Run<T>::write(const Instruction& in, const Place& place, const T* a) {
 
 template <class T>
 void Run<T>::with_vector(const Instruction& in, const Place& place, T* out, const T* a) {
-    T vector[kTile];
+    alignas(64) T vector[kTile];
     take(tensors_->vectors[in.i] + (in.value != 0 ? 0 : place.tile * kTile), in.value != 0,
          place.units(), vector);
-    for (int64_t r = 0; r < place.count; ++r) {
-        for (int c = 0; c < kTile; ++c) {
-            const T x = a[r * kTile + c];
-            out[r * kTile + c] = in.op == Op::kAddVector ? x + vector[c] : x * vector[c];
+    for (int c = 0; c < kTile; c += Vector<T>::width) {
+        const Vec<T> v = load(vector + c);
+        for (int64_t i = c; i < place.size(); i += kTile) {
+            store(out + i, in.op == Op::kAddVector ? load(a + i) + v : load(a + i) * v);
         }
     }
 }

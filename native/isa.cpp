@@ -25,7 +25,8 @@ Functions<T> functions() {
 }  // namespace PENSTOCK_ISA
 
 const Table& PENSTOCK_TABLE(PENSTOCK_ISA)() {
-    static const Table table{PENSTOCK_ISA::functions<float>(), PENSTOCK_ISA::functions<double>()};
+    static const Table table{PENSTOCK_ISA::TileRegisters::exist, PENSTOCK_ISA::functions<float>(),
+                             PENSTOCK_ISA::functions<double>()};
     return table;
 }
 

@@ -42,6 +42,7 @@ struct Functions {
 };
 
 struct Table {
+    bool (*has_tiles)();  // registers for products in bfloat16
     Functions<float> of_float;
     Functions<double> of_double;
 };

@@ -8,6 +8,7 @@
 #include <new>
 #include <thread>
 
+#include "halves.h"
 #include "reduced.h"
 
 namespace penstock::PENSTOCK_ISA {
@@ -79,21 +80,19 @@ class Run : public Runs<T> {
     Run(const Program& program, int64_t batch)
         : program_(program),
           batch_(batch),
-          rows_of_block_(batch >= 2 * kRows ? kRows : kRows / 2),
+          rows_of_block_(program.tiles() * ((batch + kRows - 1) / kRows) < 16 ? kRows / 2 : kRows),
           blocks_((batch + rows_of_block_ - 1) / rows_of_block_) {
         for (int64_t width : program.states) {
             for (auto* states : {&now_, &next_}) states->emplace_back(batch, width);
         }
         for (int64_t width : program.temps) temps_.emplace_back(batch, width);
         for (int64_t width : program.sums) sums_.emplace_back(blocks_, width);
-        int64_t tiles = 1;
         for (const auto& phase : program.phases) {
             for (const auto& group : phase) {
-                tiles = std::max(tiles, group.tiles());
                 for (const auto& i : group.code) looks_back_ |= i.op == Op::kPrevious;
             }
         }
-        for (int64_t i = 0; i < program.row_numbers; ++i) numbers_.emplace_back(batch, tiles);
+        for (int64_t i = 0; i < program.row_numbers; ++i) numbers_.emplace_back(batch, program.tiles());
         for (int64_t b = 0; b < batch; ++b) all_rows_.push_back(b);
     }
 
@@ -103,6 +102,8 @@ class Run : public Runs<T> {
         while (static_cast<int>(scratch_.size()) < threads_) {
             scratch_.push_back(make_buffer<T>(program_.slots * slot_size()));
         }
+        if (tensors.precision == Precision::kHalves) make_halves();
+        registers_.resize(threads_);
         if (looks_back_) find_previous();
         for (auto& sum : sums_) std::fill_n(sum.data.get(), blocks_ * sum.stride, T(0));
         take_first_states();
@@ -127,11 +128,12 @@ class Run : public Runs<T> {
         int64_t left;         // units from the first of these tiles on
         T* slots;
         bool swapped;         // whether `next_` holds the present states
+        int thread;
 
         int64_t size() const { return tiles * count * kTile; }
         Place only(int64_t t) const {
             return {rows, token, count, first, all, tile + t, 1, block, left - t * kTile,
-                    slots + t * count * kTile, swapped};
+                    slots + t * count * kTile, swapped, thread};
         }
         int units() const { return static_cast<int>(std::min<int64_t>(kTile, left)); }
     };
@@ -158,8 +160,10 @@ class Run : public Runs<T> {
     void work(int thread, Barrier& barrier) {
         // A nested or limited OpenMP region may give fewer threads than asked for.
         const int threads = threads_ == 1 ? 1 : omp_get_num_threads();
+        TileRegisters registers;
         if (threads != threads_) {
             if (thread > 0) return;
+            registers_.assign(threads_, &registers);
             for (int64_t s = 0; s < tensors_->steps; ++s) {
                 for (size_t p = 0; p < program_.phases.size(); ++p) {
                     for (int t = 0; t < threads_; ++t) phase(s, p, t);
@@ -167,6 +171,7 @@ class Run : public Runs<T> {
             }
             return;
         }
+        registers_[thread] = &registers;
         for (int64_t s = 0; s < tensors_->steps; ++s) {
             for (size_t p = 0; p < program_.phases.size(); ++p) {
                 phase(s, p, thread);
@@ -175,18 +180,51 @@ class Run : public Runs<T> {
         }
     }
 
+    // Rows of the products' operands in bfloat16, for each thread and panel.
+    void make_halves() {
+        halves_.resize(threads_);
+        for (auto& of_thread : halves_) {
+            for (size_t i = of_thread.size(); i < program_.panels.size(); ++i) {
+                of_thread.push_back(make_buffer<uint16_t>(batch_ * program_.panels[i].filled_depth()));
+            }
+        }
+    }
+
+    // Each thread rounds the operands for itself: that costs less than to meet.
+    void round_operands(const Group& group, int64_t first, int64_t count, bool swapped, int thread) {
+        for (const auto& instruction : group.code) {
+            if (instruction.op != Op::kMultiply) continue;
+            uint16_t* to = halves_[thread][instruction.i].get();
+            for (int64_t n = 0; n < count; ++n) {
+                const int64_t b = tensors_->rows ? tensors_->rows[first + n] : n;
+                for (const auto& [operand, length] : program_.panels[instruction.i].stretches) {
+                    to = to_halves(values(operand, swapped).row(b), length, to);
+                }
+            }
+        }
+    }
+
+    const Rows<T>& values(const Operand& operand, bool swapped) const {
+        return operand.is_state ? (swapped ? next_ : now_)[operand.index] : temps_[operand.index];
+    }
+
     void phase(int64_t s, size_t p, int thread) {
         const Tensors<T>& tensors = *tensors_;
         const int64_t step = tensors.reverse ? tensors.steps - 1 - s : s;
         const int64_t first = tensors.offsets ? tensors.offsets[step] : step * batch_;
         const int64_t end = tensors.offsets ? tensors.offsets[step + 1] : first + batch_;
         const int64_t count = end - first;
-        // Small batches are cut so that two threads have equal work; numbers do not depend on it.
+        // What is small is cut finer, so that threads have equal work; numbers do not depend on it.
         const int64_t blocks = (count + rows_of_block_ - 1) / rows_of_block_;
         for (const auto& group : program_.phases[p]) {
             if (group.width == 0) {
                 look(group.code[0].op, first, count, thread);
                 continue;
+            }
+            if constexpr (std::is_same_v<T, float>) {
+                if (tensors.precision == Precision::kHalves) {
+                    round_operands(group, first, count, s % 2 == 1, thread);
+                }
             }
             const int64_t tiles = group.tiles();
             // Where threads do not meet, each keeps to its own units.
@@ -201,7 +239,7 @@ class Run : public Runs<T> {
                 tiles_now = std::min(most, to * scale - item);
                 execute(group, {tensors.rows ? tensors.rows + first + low : all_rows_.data() + low,
                                 first + low, high - low, first, count, tile, tiles_now, block,
-                                group.width - tile * kTile, scratch_[thread].get(), s % 2 == 1});
+                                group.width - tile * kTile, scratch_[thread].get(), s % 2 == 1, thread});
             }
         }
         if (p + 1 == program_.phases.size() && count < batch_) keep_others(s, first, end, thread);
@@ -242,6 +280,7 @@ class Run : public Runs<T> {
     void execute(const Group& group, const Place& place);
     void on_tile(const Instruction& instruction, const Place& place);
     void multiply(const Instruction& instruction, const Place& place);
+    void multiply_rounded(const Instruction& instruction, const Place& place, T* out);
     void multiply_reduced(const T* const* rows, const Panel& panel, const T* data,
                           const Place& place, T* out);
     void read(const Instruction& instruction, const Place& place, T* out);
@@ -314,6 +353,8 @@ class Run : public Runs<T> {
     bool looks_back_ = false;
     std::vector<Rows<T>> now_, next_, temps_, sums_, numbers_;
     std::vector<Buffer<T>> scratch_;  // the slots of each thread
+    std::vector<std::vector<Buffer<uint16_t>>> halves_;
+    std::vector<TileRegisters*> registers_;
     std::vector<int64_t> previous_, all_rows_;
 };
 

@@ -19,20 +19,35 @@ constexpr int chunk_columns(int64_t members, int64_t chunk_start) {
     return static_cast<int>(std::min<int64_t>(left, std::max(widest, kTile)));
 }
 
+// Some units of a matrix as 16 columns, every depth `next` numbers after the one before.
+template <class T>
+void pack_columns(const T* from, int64_t units, int64_t depth, int64_t by_unit, int64_t by_depth,
+                  int64_t next, T* out) {
+    for (int64_t d = 0; d < depth; ++d, from += by_depth, out += next) {
+        if (units < kTile) {
+            std::fill_n(out, kTile, T(0));
+            for (int64_t u = 0; u < units; ++u) out[u] = from[u * by_unit];
+        } else if (by_unit == 1) {
+            copy_tile(from, out);
+        } else {
+            for (int u = 0; u < kTile; ++u) out[u] = from[u * by_unit];
+        }
+    }
+}
+
 template <class T>
 void pack(const T* const* members, int64_t count, int64_t width, int64_t depth, int64_t by_unit,
           int64_t by_depth, T* out) {
-    for (int64_t tile = 0; tile * kTile < width; ++tile) {
+    for (int64_t unit = 0; unit < width; unit += kTile) {
+        const int64_t units = std::min<int64_t>(kTile, width - unit);
         for (int64_t start = 0; start < count * kTile;) {
             const int columns = chunk_columns<T>(count, start);
-            for (int64_t d = 0; d < depth; ++d) {
-                for (int c = 0; c < columns; ++c) {
-                    const int64_t unit = tile * kTile + (start + c) % kTile;
-                    const T* member = members[(start + c) / kTile];
-                    *out++ = unit < width ? member[unit * by_unit + d * by_depth] : T(0);
-                }
+            for (int c = 0; c < columns; c += kTile) {
+                const T* member = members[(start + c) / kTile] + unit * by_unit;
+                pack_columns(member, units, depth, by_unit, by_depth, columns, out + c);
             }
             start += columns;
+            out += depth * columns;
         }
     }
 }

@@ -1,6 +1,7 @@
 // A loop as the machine runs it: instructions on tiles of rows x 16 units.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <stdexcept>
 #include <vector>
@@ -40,10 +41,16 @@ struct Operand {
     int64_t index;
 };
 
-// In what a panel's numbers are held: the machine's own type or, in float32, fewer bits.
-enum class Precision : int64_t { kFull, kBfloat16, kInt8 };
+// In what a panel's numbers are held: the machine's own type or, in float32, fewer bits. With kHalves
+// the operands of products are in bfloat16 too.
+enum class Precision : int64_t { kFull, kBfloat16, kInt8, kHalves };
 
 constexpr int64_t kColumns = 16;  // of a panel in fewer bits, side by side
+
+constexpr int64_t kBlock = 32;    // depths that are multiplied together where operands are halves
+
+// A length filled up to whole blocks.
+inline int64_t filled(int64_t length) { return (length + kBlock - 1) / kBlock * kBlock; }
 
 inline int64_t depths_of_word(Precision precision) { return precision == Precision::kInt8 ? 4 : 2; }
 
@@ -65,9 +72,16 @@ struct Panel {
         return sum;
     }
     int64_t size() const { return tiles() * depth() * members * 16; }
+    // Of a row of halves.
+    int64_t filled_depth() const {
+        int64_t sum = 0;
+        for (const auto& stretch : stretches) sum += filled(stretch.length);
+        return sum;
+    }
 
     // Words of 32 bits in which a precision holds it: for int8, 16 scales before each 16 columns.
     int64_t words(Precision precision) const {
+        if (precision == Precision::kHalves) return tiles() * members * kColumns * filled_depth() / 2;
         const int64_t step = depths_of_word(precision);
         const int64_t scales = precision == Precision::kInt8;
         return tiles() * members * kColumns * ((depth() + step - 1) / step + scales);
@@ -97,6 +111,15 @@ struct Program {
     std::vector<Panel> panels;
     std::vector<std::vector<Group>> phases;
     Gaze gaze;
+
+    // Of the widest group.
+    int64_t tiles() const {
+        int64_t most = 1;
+        for (const auto& phase : phases) {
+            for (const auto& group : phase) most = std::max(most, group.tiles());
+        }
+        return most;
+    }
 };
 
 // Tensors of one run. Every pointer is to numbers of the machine's type.

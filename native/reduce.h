@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <type_traits>
 
 #include "program.h"
 
@@ -43,6 +44,40 @@ uint32_t* reduce_columns(Precision precision, int64_t depth, At at, uint32_t* ou
         }
     }
     return out;
+}
+
+// Two neighbouring depths of some columns to each word.
+template <class Stride>
+void pack_pairs(const uint16_t* from, int64_t columns, int64_t length, Stride by_unit,
+                int64_t by_depth, uint32_t* out) {
+    for (int64_t d = 0; d < length; d += 2, from += 2 * by_depth, out += kColumns) {
+        const int64_t high = d + 1 < length ? by_depth : 0;
+        const uint32_t kept = high ? 0xffff0000u : 0;
+        for (int64_t c = 0; c < columns; ++c) {
+            const uint16_t* low = from + c * by_unit;
+            out[c] = low[0] | (static_cast<uint32_t>(low[high]) << 16 & kept);
+        }
+    }
+}
+
+// The words of a panel for operands in bfloat16, from matrices in bfloat16.
+inline void pack_halves(const Panel& panel, const uint16_t* const* members, int64_t by_unit,
+                        int64_t by_depth, uint32_t* out) {
+    for (int64_t i = 0; i < panel.tiles() * panel.members; ++i) {
+        const int64_t unit = i / panel.members * kColumns;
+        const int64_t columns = std::min(kColumns, panel.width - unit);
+        const uint16_t* stretch = members[i % panel.members] + unit * by_unit;
+        for (const auto& [operand, length] : panel.stretches) {
+            std::fill_n(out, filled(length) / 2 * kColumns, 0);
+            if (by_unit == 1) {
+                pack_pairs(stretch, columns, length, std::integral_constant<int64_t, 1>(), by_depth, out);
+            } else {
+                pack_pairs(stretch, columns, length, by_unit, by_depth, out);
+            }
+            out += filled(length) / 2 * kColumns;
+            stretch += length * by_depth;
+        }
+    }
 }
 
 inline void reduce(const Panel& panel, Precision precision, const float* const* members,

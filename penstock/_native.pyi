@@ -5,6 +5,9 @@ from collections.abc import Sequence
 def instruction_sets() -> list[str]:
     """Those compiled in that this processor runs, from the widest to the narrowest."""
 
+def multiplies_halves() -> bool:
+    """Whether this processor is faster at products in bfloat16 than in float32."""
+
 def pack_symbols(isa: str, *arguments: object) -> None:
     """Copy rows of a softmax's matrix, given by address, to the order in which they are read."""
 
@@ -42,6 +45,11 @@ class Machine:
         out: int,
     ) -> None:
         """Copy matrices of float32, rounded to a precision already, to its words."""
+
+    def pack_halves(
+        self, panel: int, members: Sequence[int], by_unit: int, by_depth: int, out: int
+    ) -> None:
+        """Copy matrices of bfloat16 to the words that operands in bfloat16 are multiplied with."""
 
     def run(self, *arguments: object) -> None:
         """Run over a sequence; tensors are given by address."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from penstock.engines.machine import Compiled, Order, Panels, compiled
+from penstock.engines.precision import FULL, products
 from penstock.engines.storage import Weights
 from penstock.equations.adjoint import Adjoint
 from penstock.equations.loop import Gaze
@@ -90,7 +91,8 @@ def run_loop(
     """
     if not wants_gradient(flat):
         made, matrices = compiled(program), _split(flat, sizes)[3]
-        packed = weights.keep(program, lambda: made.pack(matrices, weights.precision))
+        precision = products(like.dtype) if weights.precision == FULL else weights.precision
+        packed = weights.keep((program, precision), lambda: made.pack(matrices, precision))
         return forward(made, flat, sizes, like, order, packed)
     call = _Call(program, sizes, order, like, again.run, len(again.leaves))
     return list(_Differentiable.apply(call, *again.leaves, *flat))
@@ -108,7 +110,7 @@ def forward(
     of each kind.
     """
     tokens, sequences, vectors, matrices, first = _split(flat, sizes)
-    packed = packed or made.pack(matrices)
+    packed = packed or made.pack(matrices, products(like.dtype))
     return made.run(tokens, sequences, vectors, packed, first, order, like)
 
 
@@ -212,7 +214,7 @@ def backward(
     back_order = replace(order, reverse=not order.reverse)
     way = made.way_back
     like, of_source = (outputs or first)[0], _source_gradients(made.loop.gaze, sequences, vectors)
-    packed, sources = way.pack(matrices), [*sequences, *first]
+    packed, sources = way.pack(matrices, products(like.dtype)), [*sequences, *first]
     found = way.run(read, sources, vectors, packed, ends, back_order, like, of_source)
     back, states, sums = _split(found, [len(ways.backward.outputs), len(ends), len(ways.summed)])
     widths = made.loop.tokens
@@ -283,8 +285,8 @@ def _matrix_gradient(
     edge = min(order.batch, order.count)
     rest, start = order.count - edge, first[tap.first][:edge]
     if order.reverse:
-        return torch.addmm(dz[rest:].T @ start, dz[:rest].T, operand[edge:])
-    return torch.addmm(dz[:edge].T @ start, dz[edge:].T, operand[:rest])
+        return (dz[:rest].T @ operand[edge:]).addmm_(dz[rest:].T, start)
+    return (dz[edge:].T @ operand[:rest]).addmm_(dz[:edge].T, start)
 
 
 def _previous(order: Order, rows: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from penstock._native import Machine, instruction_sets
 from penstock.caching import cached_property
 from penstock.engines.assemble import assemble
 from penstock.engines.instructions import TILE
-from penstock.engines.precision import FULL, PRECISIONS
+from penstock.engines.precision import FULL, HALVES, PRECISIONS
 from penstock.equations.adjoint import Adjoint, adjoint
 from penstock.equations.loop import Block, Loop
 
@@ -21,6 +21,7 @@ __all__ = ["ISA", "TYPES", "Compiled", "Order", "Panels", "compiled"]
 
 ISA = instruction_sets()[0]
 TYPES = (torch.float32, torch.float64)
+_CODES = {**{name: PRECISIONS[name] for name in PRECISIONS}, HALVES: len(PRECISIONS)}
 Tensors = list[Tensor]
 
 
@@ -101,9 +102,11 @@ class Compiled:
     def pack(self, matrices: Sequence[Tensor], precision: str = FULL) -> Panels:
         """Copy matrices (sum of rows, columns) to the order in which the machine reads them.
 
-        In fewer bits, their numbers are rounded already, and in float32.
+        For int8 and bfloat16 their numbers are rounded already, and in float32.
         """
-        packed, code = [], PRECISIONS[precision]
+        packed, code = [], _CODES[precision]
+        if precision == HALVES:
+            matrices = [matrix.bfloat16() for matrix in matrices]
         for number, panel in enumerate(self.panels):
             matrix, shape = matrices[panel.source].contiguous(), self.loop.matrices[panel.source]
             address, size = matrix.data_ptr(), matrix.element_size()
@@ -111,7 +114,10 @@ class Compiled:
             starts = [sum(shape.rows[:block]) * shape.columns * size for block in panel.blocks]
             members = [address + start for start in starts]
             if code:
-                out = matrix.new_empty(self.machine.words(number, code))
+                out = torch.empty(self.machine.words(number, code), dtype=torch.int32)
+            if precision == HALVES:
+                self.machine.pack_halves(number, members, *strides, out.data_ptr())
+            elif code:
                 self.machine.reduce(number, code, members, *strides, out.data_ptr())
             else:
                 out = matrix.new_empty(self.machine.panel_size(number))

@@ -1,19 +1,26 @@
-"""Matrices of weights in fewer bits: bfloat16, or int8 with a scale for each row."""
+"""Numbers in fewer bits: matrices of weights, and the products of a training."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
+from penstock._native import multiplies_halves
+from penstock.errors import ConfigError
 from penstock.registry import Registry
 
-__all__ = ["FULL", "PRECISIONS", "rounded"]
+__all__ = ["FULL", "HALVES", "PRECISIONS", "products", "products_in", "rounded"]
 
-FULL = "float32"
+FULL, HALVES = "float32", "operands in bfloat16"
 PRECISIONS: Registry[int] = Registry("Recurrent.quantise", "precision of weights")
 """Name to the machine's number (``Precision`` in ``native/program.h``)."""
 for _number, _name in enumerate((FULL, "bfloat16", "int8")):
     PRECISIONS.add(_name, _number)
+
+_SWITCH = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
 
 
 def rounded(matrix: Tensor, precision: str) -> Tensor:
@@ -28,6 +35,40 @@ def rounded(matrix: Tensor, precision: str) -> Tensor:
         return matrix
     near = _nearest(matrix.detach(), precision)
     return near + (matrix - matrix.detach()) if matrix.requires_grad else near
+
+
+@contextmanager
+def products_in(precision: str) -> Iterator[None]:
+    """Products of float32 tensors meanwhile take their operands in ``precision``, sums in float32.
+
+    It sets PyTorch's own switch ``torch.backends.mkldnn.matmul.fp32_precision``, which all products
+    of the process follow, those within the native loop too.
+
+    Args:
+        precision: "float32" or "bfloat16".
+
+    Raises:
+        ConfigError: the processor does not multiply in bfloat16.
+    """
+    if precision == FULL:
+        yield
+        return
+    if not torch.cpu.get_capabilities().get("avx512_bf16"):
+        raise ConfigError(
+            f"precision {precision!r} needs a processor that multiplies in bfloat16 (avx512_bf16), "
+            f"and this one does not. Leave it at {FULL!r}."
+        )
+    before, _SWITCH.fp32_precision = _SWITCH.fp32_precision, "bf16"
+    try:
+        yield
+    finally:
+        _SWITCH.fp32_precision = before
+
+
+def products(dtype: torch.dtype) -> str:
+    """How the native loop is to multiply now: ``FULL`` or ``HALVES``."""
+    switched = _SWITCH.fp32_precision == "bf16"
+    return HALVES if switched and dtype == torch.float32 and multiplies_halves() else FULL
 
 
 def _nearest(matrix: Tensor, precision: str) -> Tensor:

@@ -25,6 +25,8 @@ OPTIMISERS = (
     *("asgd", "lbfgs", "cg"),
 )
 """Names of :data:`penstock.training.optimise.OPTIMISERS`, without PyTorch."""
+PRODUCTS = ("float32", "bfloat16")
+"""What :func:`penstock.engines.precision.products_in` takes, without PyTorch."""
 ALWAYS, UNTIL_DONE = "always", "until done"
 
 
@@ -100,6 +102,9 @@ class TrainingSettings:
         0.0, "evaluate an exponential average of the weights with this decay (0: none)", share=1
     )
     average: int = option(1, "best epochs whose weights are averaged in the end", minimum=1)
+    precision: str = option(
+        "float32", "numbers that products of training take", choices=PRODUCTS, free=ALWAYS
+    )
     seed: int = option(1, "start of the random numbers", minimum=0)
     checkpoint_every: int = option(
         1000,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from penstock.engines.precision import products_in
 from penstock.errors import PenstockError
 from penstock.training import distributed
 from penstock.training.clip import NamedGradients, clip_each, clip_norm, clip_value, global_norm
@@ -64,8 +65,9 @@ def update(
 
     def evaluate() -> float:
         optimiser.zero_grad()
-        loss, tokens = task.loss(index)
-        (loss * settings.loss_scale).backward()
+        with products_in(settings.precision):
+            loss, tokens = task.loss(index)
+            (loss * settings.loss_scale).backward()
         _coalesce(weights)
         value, tokens = distributed.summed(weights, loss.item(), tokens)
         if not results:

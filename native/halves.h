@@ -1,0 +1,215 @@
+// Products on the processor's own units for bfloat16: operands in bfloat16, sums in float32.
+//
+// A row and a column of a panel are as deep as all stretches together, each filled up with zeros to
+// whole blocks of depths. A word of 32 bits of a panel holds two neighbouring depths of one of 16
+// columns.
+#pragma once
+
+#include "product.h"
+#include "program.h"
+
+#if defined(__AVX512F__) && defined(__x86_64__)
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#define PENSTOCK_HALVES 1
+#endif
+
+namespace penstock::PENSTOCK_ISA {
+
+#ifdef PENSTOCK_HALVES
+
+constexpr int64_t kTileRows = 16;  // of a tile register
+
+// Rounds a row; gives the end of what is written.
+__attribute__((target("avx512bf16"))) inline uint16_t* to_halves(const float* row, int64_t length,
+                                                                 uint16_t* out) {
+    for (int64_t d = 0; d < filled(length); d += 16) {
+        const int64_t left = std::clamp<int64_t>(length - d, 0, 16);
+        const __m512 numbers = _mm512_maskz_loadu_ps((1u << left) - 1, row + d);
+        const __m256bh halves = _mm512_cvtneps_pbh(numbers);
+        std::memcpy(out + d, &halves, sizeof halves);
+    }
+    return out + filled(length);
+}
+
+// Some rows with one member: each product of the unit takes a pair of depths.
+template <int ROWS>
+__attribute__((target("avx512bf16"))) void multiply_pairs(const uint16_t* rows, int64_t depth,
+                                                          const uint32_t* words, float* out) {
+    __m512 sums[ROWS] = {};
+    for (int64_t d = 0; d < depth; d += 2, words += kTile) {
+        const __m512i column = _mm512_loadu_si512(words);
+        for (int r = 0; r < ROWS; ++r) {
+            int32_t pair;
+            std::memcpy(&pair, rows + r * depth + d, sizeof pair);
+            sums[r] = _mm512_dpbf16_ps(sums[r], (__m512bh)_mm512_set1_epi32(pair), (__m512bh)column);
+        }
+    }
+    for (int r = 0; r < ROWS; ++r) _mm512_storeu_ps(out + r * kTile, sums[r]);
+}
+
+template <int ROWS>
+void multiply_some_pairs(const uint16_t* rows, int64_t count, int64_t depth, const uint32_t* words,
+                         float* out) {
+    if constexpr (ROWS > 0) {
+        if (count == ROWS) return multiply_pairs<ROWS>(rows, depth, words, out);
+        multiply_some_pairs<ROWS - 1>(rows, count, depth, words, out);
+    }
+}
+
+// The tile registers of a thread, from its first use of them to its end: 0 to 3 hold sums, 4 and 5
+// rows of the operand, 6 and 7 columns. With up to 16 rows the sums are of four members, with more
+// of two groups of rows and two members.
+class TileRegisters {
+  public:
+    TileRegisters() = default;
+    TileRegisters(const TileRegisters&) = delete;
+    __attribute__((target("amx-tile"))) ~TileRegisters() {
+        if (first_ > 0) _tile_release();
+    }
+
+    static bool exist() {
+        static const bool found = ask_for_them();
+        return found;
+    }
+
+    // `second`: rows of the second group, or 0.
+    __attribute__((target("amx-tile"))) void shape(int64_t first, int64_t second) {
+        if (first == first_ && second == second_) return;
+        first_ = first;
+        second_ = second;
+        struct alignas(64) {
+            uint8_t palette = 1, start_row = 0, reserved[14] = {};
+            uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+            uint8_t rows[16] = {};
+        } shapes;
+        const int64_t other = second ? second : first;
+        const int64_t rows[] = {first, first, other, other, first, other, kTileRows, kTileRows};
+        for (int i = 0; i < 8; ++i) shapes.rows[i] = static_cast<uint8_t>(rows[i]);
+        asm volatile("" ::: "memory");  // the shapes are written before they are read
+        _tile_loadconfig(&shapes);
+    }
+
+  private:
+    static bool ask_for_them() {
+        constexpr long kAsk = 0x1023, kNumbers = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+        uint32_t a, b, c, d;
+        asm volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(7), "c"(0));
+        const bool has = (d >> 22 & 1) && (d >> 24 & 1);  // AMX-BF16, AMX-TILE
+        return has && syscall(SYS_arch_prctl, kAsk, kNumbers) == 0;
+    }
+
+    int64_t first_ = 0, second_ = 0;
+};
+
+#define PENSTOCK_TILES __attribute__((target("amx-tile,amx-bf16")))
+
+// One group of rows with up to four members.
+template <int MEMBERS>
+PENSTOCK_TILES void multiply_group(const uint16_t* rows, int64_t depth, const uint32_t* words,
+                                   int64_t per_member, float* out, int64_t slot) {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    for (int64_t d = 0; d < depth; d += kBlock, words += kBlock / 2 * kTile) {
+        _tile_loadd(4, rows + d, depth * 2);
+        _tile_loadd(6, words, 64);
+        _tile_dpbf16ps(0, 4, 6);
+        if constexpr (MEMBERS > 1) {
+            _tile_loadd(7, words + per_member, 64);
+            _tile_dpbf16ps(1, 4, 7);
+        }
+        if constexpr (MEMBERS > 2) {
+            _tile_loadd(6, words + 2 * per_member, 64);
+            _tile_dpbf16ps(2, 4, 6);
+        }
+        if constexpr (MEMBERS > 3) {
+            _tile_loadd(7, words + 3 * per_member, 64);
+            _tile_dpbf16ps(3, 4, 7);
+        }
+    }
+    _tile_stored(0, out, 64);
+    if constexpr (MEMBERS > 1) _tile_stored(1, out + slot, 64);
+    if constexpr (MEMBERS > 2) _tile_stored(2, out + 2 * slot, 64);
+    if constexpr (MEMBERS > 3) _tile_stored(3, out + 3 * slot, 64);
+}
+
+// Two groups of rows with up to two members.
+template <int MEMBERS>
+PENSTOCK_TILES void multiply_groups(const uint16_t* rows, int64_t first, int64_t depth,
+                                    const uint32_t* words, int64_t per_member, float* out,
+                                    int64_t slot) {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    const uint16_t* others = rows + first * depth;
+    for (int64_t d = 0; d < depth; d += kBlock, words += kBlock / 2 * kTile) {
+        _tile_loadd(4, rows + d, depth * 2);
+        _tile_loadd(6, words, 64);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_loadd(5, others + d, depth * 2);
+        _tile_dpbf16ps(2, 5, 6);
+        if constexpr (MEMBERS > 1) {
+            _tile_loadd(7, words + per_member, 64);
+            _tile_dpbf16ps(1, 4, 7);
+            _tile_dpbf16ps(3, 5, 7);
+        }
+    }
+    float* below = out + first * kTile;
+    _tile_stored(0, out, 64);
+    _tile_stored(2, below, 64);
+    if constexpr (MEMBERS > 1) {
+        _tile_stored(1, out + slot, 64);
+        _tile_stored(3, below + slot, 64);
+    }
+}
+
+// rows (count, depth) x a tile of a panel -> out, row r at r * kTile, and every further member
+// `slot` numbers on.
+inline void multiply_halves(TileRegisters& registers, const uint16_t* rows, int64_t count,
+                            int64_t depth, const uint32_t* words, int64_t members, float* out,
+                            int64_t slot) {
+    const int64_t per_member = depth / 2 * kTile;
+    if (!TileRegisters::exist()) {
+        for (int64_t m = 0; m < members; ++m, words += per_member, out += slot) {
+            multiply_some_pairs<kRows>(rows, count, depth, words, out);
+        }
+        return;
+    }
+    const int64_t first = count > kTileRows ? (count + 1) / 2 : count;
+    registers.shape(first, count - first);
+    for (int64_t m = 0; m < members;) {
+        const uint32_t* from = words + m * per_member;
+        float* to = out + m * slot;
+        if (count > kTileRows) {
+            const int64_t together = std::min<int64_t>(2, members - m);
+            (together == 2 ? multiply_groups<2> : multiply_groups<1>)(rows, first, depth, from,
+                                                                      per_member, to, slot);
+            m += together;
+        } else {
+            const int64_t together = std::min<int64_t>(4, members - m);
+            constexpr decltype(&multiply_group<1>) functions[] = {
+                multiply_group<1>, multiply_group<2>, multiply_group<3>, multiply_group<4>};
+            functions[together - 1](rows, depth, from, per_member, to, slot);
+            m += together;
+        }
+    }
+}
+
+#undef PENSTOCK_TILES
+
+#else  // no such units: the program is not asked for
+
+struct TileRegisters {
+    static bool exist() { return false; }
+};
+inline uint16_t* to_halves(const float*, int64_t, uint16_t* out) { return out; }
+inline void multiply_halves(TileRegisters&, const uint16_t*, int64_t, int64_t, const uint32_t*,
+                            int64_t, float*, int64_t) {}
+
+#endif
+
+}  // namespace penstock::PENSTOCK_ISA
