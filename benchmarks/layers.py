@@ -166,8 +166,11 @@ def language_models(rounds: int) -> Iterator[Row]:
         what, shape = "language model, 2 layers, 10,000 words", (batch, steps, size)
         yield row(what, shape, paired(sides, rounds))
         if multiplies_halves():
-            sides["ours"] = products_in("bfloat16")(sides["ours"])
+            rounding = products_in("bfloat16")
+            sides["ours"] = rounding(sides["ours"])
             yield row(f"{what}, ours in bfloat16", shape, paired(sides, rounds))
+            sides["torch"] = rounding(sides["torch"])
+            yield row(f"{what}, both", shape, paired(sides, rounds))
 
 
 def plain_update(layer: nn.Module, ids: Tensor, size: int, words: int) -> Callable[[], None]:

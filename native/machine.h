@@ -143,7 +143,7 @@ class Run : public Runs<T> {
     // Threads that have something to do: to meet costs a microsecond or two, every phase of every
     // step.
     int useful(int threads) const {
-        constexpr int64_t kWorth = 100000;  // operations of one thread in one step
+        constexpr int64_t kWorth = 150000;  // operations of one thread in one step
         int64_t work = 0;
         for (const auto& panel : program_.panels) work += 2 * panel.size() * batch_;
         for (const auto& phase : program_.phases) {

@@ -4,6 +4,8 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <omp.h>
+
 #include <cstdlib>
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -237,7 +239,7 @@ class Stepper {
     // One token of width `width` to one output of width `out_width`, for every row.
     void step(int64_t batch, Address x, int64_t width, const Addresses& first,
               const Addresses& last, Address out, int64_t out_width) {
-        take(batch, x, width, first, last, {out}, {out_width}, {}, 1);
+        take(batch, x, width, first, last, {out}, {out_width}, {}, omp_get_max_threads());
     }
 
     // The same with a source to look at.

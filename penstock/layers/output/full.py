@@ -40,7 +40,8 @@ class _SummedLoss(torch.autograd.Function):
         real = targets >= 0
         total = h.new_zeros(())
         wanted = any(ctx.needs_input_grad)
-        grads = [torch.zeros_like(tensor) for tensor in (h, matrix, bias)] if wanted else []
+        make = torch.empty_like if len(h) else torch.zeros_like
+        grads = [make(tensor) for tensor in (h, matrix, bias)] if wanted else []
         share = smoothing / len(matrix)
         for rows in _blocks(len(h), len(matrix)):
             logits = torch.addmm(bias, h[rows], matrix.T)
@@ -58,8 +59,13 @@ class _SummedLoss(torch.autograd.Function):
                 if smoothing:
                     p.sub_(share * counted)
                 torch.mm(p, matrix, out=grads[0][rows])
-                grads[1].addmm_(p.T, h[rows])
-                grads[2] += p.sum(0)
+                sums = p.sum(0)
+                if rows.start == 0:
+                    torch.mm(p.T, h[rows], out=grads[1])
+                    grads[2] = sums
+                else:
+                    grads[1].addmm_(p.T, h[rows])
+                    grads[2] += sums
         ctx.save_for_backward(*grads)
         return total
 
