@@ -124,7 +124,6 @@ def _language_models(
     candidates = [_candidate(model, test, sentences, watch) for model in opened]
     table = comparison.compare(candidates, resamples=resamples)
     if (lines := len(candidates[0].nats)) < FEWEST_LINES:
-        table["rows"] = [row | {"interval": None, "p_value": None} for row in table["rows"]]
         print(
             f"penstock: {lines} of {FEWEST_LINES} lines: too few lines to tell what is chance, so "
             "there are no intervals and p-values. Compare on a longer text.",

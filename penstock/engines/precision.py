@@ -12,7 +12,15 @@ from penstock._native import multiplies_halves
 from penstock.errors import ConfigError
 from penstock.registry import Registry
 
-__all__ = ["FULL", "HALVES", "PRECISIONS", "products", "products_in", "rounded"]
+__all__ = [
+    "FULL",
+    "HALVES",
+    "PRECISIONS",
+    "check_products",
+    "products",
+    "products_in",
+    "rounded",
+]
 
 FULL, HALVES = "float32", "operands in bfloat16"
 PRECISIONS: Registry[int] = Registry("Recurrent.quantise", "precision of weights")
@@ -37,6 +45,15 @@ def rounded(matrix: Tensor, precision: str) -> Tensor:
     return near + (matrix - matrix.detach()) if matrix.requires_grad else near
 
 
+def check_products(precision: str) -> None:
+    """Raise an error if the processor does not multiply in a precision."""
+    if precision != FULL and not torch.cpu.get_capabilities().get("avx512_bf16"):
+        raise ConfigError(
+            f"precision {precision!r} needs a processor that multiplies in bfloat16 (avx512_bf16), "
+            f"and this one does not. Leave it at {FULL!r}."
+        )
+
+
 @contextmanager
 def products_in(precision: str) -> Iterator[None]:
     """Products of float32 tensors meanwhile take their operands in ``precision``, sums in float32.
@@ -50,14 +67,10 @@ def products_in(precision: str) -> Iterator[None]:
     Raises:
         ConfigError: the processor does not multiply in bfloat16.
     """
+    check_products(precision)
     if precision == FULL:
         yield
         return
-    if not torch.cpu.get_capabilities().get("avx512_bf16"):
-        raise ConfigError(
-            f"precision {precision!r} needs a processor that multiplies in bfloat16 (avx512_bf16), "
-            f"and this one does not. Leave it at {FULL!r}."
-        )
     before, _SWITCH.fp32_precision = _SWITCH.fp32_precision, "bf16"
     try:
         yield

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from penstock.errors import DataError
-from penstock.metrics.bootstrap import Bootstrap
+from penstock.metrics.bootstrap import FEWEST_LINES, Bootstrap
 from penstock.metrics.perplexity import Perplexity
 
 __all__ = ["Candidate", "compare"]
@@ -39,7 +39,7 @@ class Candidate:
     seconds: float
     mass: float = 1.0
 
-    def row(self, interval: tuple[float, float], p_value: float | None) -> dict[str, Any]:
+    def row(self, interval: tuple[float, float] | None, p_value: float | None) -> dict[str, Any]:
         """Its row of the table."""
         return {
             "model": self.name,
@@ -61,7 +61,7 @@ def compare(candidates: Sequence[Candidate], *, resamples: int = 1000) -> dict[s
 
     Returns:
         rows: of each model, with an interval of its perplexity and the p-value of its difference
-            from the best.
+            from the best; None where the lines are too few to tell.
         comparable: whether all predicted the same number of tokens, and knew as many of them.
         signature: what the figures mean.
 
@@ -75,8 +75,12 @@ def compare(candidates: Sequence[Candidate], *, resamples: int = 1000) -> dict[s
     nats = np.stack([one.nats for one in ordered])
     tokens = np.stack([one.tokens for one in ordered])
     bootstrap = Bootstrap(nats, tokens, resamples=resamples)
+    tells = nats.shape[1] >= FEWEST_LINES
     rows = [
-        one.row(bootstrap.interval(number), bootstrap.p_value(number, 0) if number else None)
+        one.row(
+            bootstrap.interval(number) if tells else None,
+            bootstrap.p_value(number, 0) if tells and number else None,
+        )
         for number, one in enumerate(ordered)
     ]
     return {

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from penstock.engines.precision import check_products
 from penstock.errors import ConfigError
 from penstock.metrics.perplexity import Perplexity
 from penstock.models import store
@@ -102,6 +103,7 @@ def train_language(
         KeyboardInterrupt: training was interrupted; a checkpoint and the weights are written.
     """
     check_alone("train lm")
+    check_products(settings.precision)
     shown, watch = listener or Listener(), watch or unwatched
     origin = texts.origin()
     _check_sizes(settings, settings.vocab_size or max(2, settings.classes))

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from penstock.engines.precision import check_products
 from penstock.errors import ConfigError
 from penstock.models import store
 from penstock.models.translator import Translator
@@ -82,6 +83,7 @@ def train_translator(
             "train translate: expected --links FILE, word alignments, and --guided X, their weight "
             "in the loss, or neither."
         )
+    check_products(settings.precision)
     shown, watch = listener or Listener(), watch or unwatched
     with distributed.joined():
         with distributed.first_one_first():

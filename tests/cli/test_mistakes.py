@@ -215,6 +215,13 @@ def test_the_rate_of_a_run_that_diverged_can_be_lowered(program, lm, tmp_path):
     assert "lr 0.1 -> 0.2" in line, "a finished run has its rate"
 
 
+def test_a_precision_that_the_processor_lacks(program, lm, monkeypatch, tmp_path):
+    monkeypatch.setattr("torch.cpu.get_capabilities", dict)
+    line = one_line(program(*lm("--precision", "bfloat16", "--out", tmp_path / "new")))
+    assert "needs a processor that multiplies in bfloat16" in line
+    assert not (tmp_path / "new").exists()
+
+
 # -- a model that cannot be read -----------------------------------------------------------------
 
 

@@ -9,7 +9,10 @@ from penstock._native import multiplies_halves
 from penstock.cells import CELLS
 from penstock.engines.precision import products_in
 from penstock.errors import ConfigError
+from penstock.layers.attention import decoder_program
 from penstock.layers.recurrent import Recurrent
+from tests.layers.test_attention import FORMS, pair
+from tests.layers.test_attention import run as run_attention
 from tests.tolerances import assert_close
 
 needs_units = pytest.mark.skipif(not multiplies_halves(), reason="the processor has no such units")
@@ -80,6 +83,17 @@ def test_every_cell_is_near_float32(name):
     scale = expected.abs().max()
     assert (found - expected).abs().max() / scale < 0.05  # layer normalisation enlarges
     assert not torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_attention_is_near_float32(form):
+    program = decoder_program("gru", **FORMS[form])
+    native, reference = pair(program, torch.float32, 48)
+    xs, memory, words = torch.randn(4, 20, 3), torch.randn(6, 20, 48), torch.randint(1, 7, (20,))
+    with products_in("bfloat16"):
+        found = run_attention(native, xs, memory, words)
+    for one, other in zip(found, run_attention(reference, xs, memory, words), strict=True):
+        assert (one - other).norm() < 0.02 * other.norm()
 
 
 def test_any_number_of_threads_gives_the_same_bits():
