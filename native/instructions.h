@@ -194,7 +194,7 @@ void Run<T>::write(const Instruction& in, const Place& place, const T* a) {
                 copy_tile(a, temps_[in.i].row(b) + u);
                 break;
             case Op::kAccumulate: {
-                T* sum = sums_[in.i].row(place.block) + u;
+                T* sum = sums_[in.i].row(part_of_[b]) + u;
                 for (int c = 0; c < kTile; c += Vector<T>::width) {
                     store(sum + c, load(sum + c) + load(a + c));
                 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <omp.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <memory>
@@ -27,6 +28,15 @@ Buffer<T> make_buffer(int64_t size) {
 }
 
 inline int64_t padded(int64_t width) { return (width + kTile - 1) / kTile * kTile; }
+
+// Bytes of the second cache of a core, or a guess.
+inline int64_t second_cache() {
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    static const int64_t found = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    if (found > 0) return found;
+#endif
+    return 1 << 19;
+}
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -81,31 +91,35 @@ class Run : public Runs<T> {
         : program_(program),
           batch_(batch),
           rows_of_block_(program.tiles() * ((batch + kRows - 1) / kRows) < 16 ? kRows / 2 : kRows),
-          blocks_((batch + rows_of_block_ - 1) / rows_of_block_) {
+          parts_(std::clamp<int64_t>(batch, 1, 8)) {
         for (int64_t width : program.states) {
             for (auto* states : {&now_, &next_}) states->emplace_back(batch, width);
         }
         for (int64_t width : program.temps) temps_.emplace_back(batch, width);
-        for (int64_t width : program.sums) sums_.emplace_back(blocks_, width);
+        for (int64_t width : program.sums) sums_.emplace_back(parts_, width);
         for (const auto& phase : program.phases) {
             for (const auto& group : phase) {
                 for (const auto& i : group.code) looks_back_ |= i.op == Op::kPrevious;
             }
         }
         for (int64_t i = 0; i < program.row_numbers; ++i) numbers_.emplace_back(batch, program.tiles());
-        for (int64_t b = 0; b < batch; ++b) all_rows_.push_back(b);
+        for (int64_t b = 0; b < batch; ++b) {
+            all_rows_.push_back(b);
+            part_of_.push_back(b * parts_ / batch);
+        }
     }
 
     void run(const Tensors<T>& tensors, int threads) override {
         tensors_ = &tensors;
         threads_ = useful(threads);
+        divided_ = divides_rows();
         while (static_cast<int>(scratch_.size()) < threads_) {
             scratch_.push_back(make_buffer<T>(program_.slots * slot_size()));
         }
         if (tensors.precision == Precision::kHalves) make_halves();
         registers_.resize(threads_);
         if (looks_back_) find_previous();
-        for (auto& sum : sums_) std::fill_n(sum.data.get(), blocks_ * sum.stride, T(0));
+        for (auto& sum : sums_) std::fill_n(sum.data.get(), parts_ * sum.stride, T(0));
         take_first_states();
         Barrier barrier(threads_);
         if (threads_ == 1) {
@@ -124,7 +138,7 @@ class Run : public Runs<T> {
         const int64_t* rows;  // the row of each token
         int64_t token, count;       // the first token, and how many there are
         int64_t first, all;         // the same of the whole step
-        int64_t tile, tiles, block;
+        int64_t tile, tiles;
         int64_t left;         // units from the first of these tiles on
         T* slots;
         bool swapped;         // whether `next_` holds the present states
@@ -132,7 +146,7 @@ class Run : public Runs<T> {
 
         int64_t size() const { return tiles * count * kTile; }
         Place only(int64_t t) const {
-            return {rows, token, count, first, all, tile + t, 1, block, left - t * kTile,
+            return {rows, token, count, first, all, tile + t, 1, left - t * kTile,
                     slots + t * count * kTile, swapped, thread};
         }
         int units() const { return static_cast<int>(std::min<int64_t>(kTile, left)); }
@@ -157,6 +171,24 @@ class Run : public Runs<T> {
         return static_cast<int>(std::clamp<int64_t>(work / kWorth, 1, threads));
     }
 
+    // Threads divide the rows where all matrices fit in the cache of each. A thread of fewer rows
+    // would add up products in another order.
+    bool divides_rows() const {
+        constexpr int64_t kFewest = 8;
+        if (program_.apart || threads_ == 1 || threads_ > parts_) return false;
+        if (tensors_->offsets || batch_ < kFewest * threads_) return false;
+        int64_t bytes = 0;
+        for (const auto& panel : program_.panels) bytes += panel.size() * sizeof(T);
+        if (tensors_->precision != Precision::kFull) bytes /= 2;
+        return bytes <= second_cache() / 2;
+    }
+
+    // Where the rows of a thread begin: at a part of the batch, whose sums are its own.
+    int64_t first_row(int thread) const {
+        const int64_t part = parts_ * thread / threads_;
+        return (part * batch_ + parts_ - 1) / parts_;
+    }
+
     void work(int thread, Barrier& barrier) {
         // A nested or limited OpenMP region may give fewer threads than asked for.
         const int threads = threads_ == 1 ? 1 : omp_get_num_threads();
@@ -175,8 +207,10 @@ class Run : public Runs<T> {
         for (int64_t s = 0; s < tensors_->steps; ++s) {
             for (size_t p = 0; p < program_.phases.size(); ++p) {
                 phase(s, p, thread);
-                if (!program_.apart) barrier.meet();
+                if (!program_.apart && !divided_) barrier.meet();
             }
+            // On a busy machine threads that keep in step run side by side; others wait at the end.
+            if (divided_) barrier.meet();
         }
     }
 
@@ -191,11 +225,13 @@ class Run : public Runs<T> {
     }
 
     // Each thread rounds the operands for itself: that costs less than to meet.
-    void round_operands(const Group& group, int64_t first, int64_t count, bool swapped, int thread) {
+    void round_operands(const Group& group, int64_t first, int64_t low, int64_t high, bool swapped,
+                        int thread) {
         for (const auto& instruction : group.code) {
             if (instruction.op != Op::kMultiply) continue;
-            uint16_t* to = halves_[thread][instruction.i].get();
-            for (int64_t n = 0; n < count; ++n) {
+            const int64_t depth = program_.panels[instruction.i].filled_depth();
+            uint16_t* to = halves_[thread][instruction.i].get() + low * depth;
+            for (int64_t n = low; n < high; ++n) {
                 const int64_t b = tensors_->rows ? tensors_->rows[first + n] : n;
                 for (const auto& [operand, length] : program_.panels[instruction.i].stretches) {
                     to = to_halves(values(operand, swapped).row(b), length, to);
@@ -214,41 +250,47 @@ class Run : public Runs<T> {
         const int64_t first = tensors.offsets ? tensors.offsets[step] : step * batch_;
         const int64_t end = tensors.offsets ? tensors.offsets[step + 1] : first + batch_;
         const int64_t count = end - first;
+        const int64_t low = divided_ ? first_row(thread) : 0;
+        const int64_t high = divided_ ? first_row(thread + 1) : count;
         // What is small is cut finer, so that threads have equal work; numbers do not depend on it.
-        const int64_t blocks = (count + rows_of_block_ - 1) / rows_of_block_;
+        const int64_t blocks = (high - low + rows_of_block_ - 1) / rows_of_block_;
         for (const auto& group : program_.phases[p]) {
             if (group.width == 0) {
-                look(group.code[0].op, first, count, thread);
+                const int64_t share = divided_ ? 0 : count;
+                look(group.code[0].op, first, low + share * thread / threads_,
+                     high - share + share * (thread + 1) / threads_);
                 continue;
             }
             if constexpr (std::is_same_v<T, float>) {
                 if (tensors.precision == Precision::kHalves) {
-                    round_operands(group, first, count, s % 2 == 1, thread);
+                    round_operands(group, first, low, high, s % 2 == 1, thread);
                 }
             }
             const int64_t tiles = group.tiles();
-            // Where threads do not meet, each keeps to its own units.
+            // Where threads do not meet, each keeps to its own units, or takes all of its rows.
             const int64_t cut = program_.apart ? tiles : tiles * blocks;
-            const int64_t from = cut * thread / threads_, to = cut * (thread + 1) / threads_;
+            const int64_t from = divided_ ? 0 : cut * thread / threads_;
+            const int64_t to = divided_ ? cut : cut * (thread + 1) / threads_;
             const int64_t scale = program_.apart ? blocks : 1;
             // Few rows leave room for several tiles, whose chains of operations overlap.
-            const int64_t most = blocks == 1 ? kRows / count : 1;
+            const int64_t most = blocks == 1 ? kRows / (high - low) : 1;
             for (int64_t item = from * scale, tiles_now; item < to * scale; item += tiles_now) {
                 const int64_t tile = item / blocks, block = item % blocks;
-                const int64_t low = count * block / blocks, high = count * (block + 1) / blocks;
+                const int64_t row = low + (high - low) * block / blocks;
+                const int64_t end_row = low + (high - low) * (block + 1) / blocks;
                 tiles_now = std::min(most, to * scale - item);
-                execute(group, {tensors.rows ? tensors.rows + first + low : all_rows_.data() + low,
-                                first + low, high - low, first, count, tile, tiles_now, block,
+                execute(group, {tensors.rows ? tensors.rows + first + row : all_rows_.data() + row,
+                                first + row, end_row - row, first, count, tile, tiles_now,
                                 group.width - tile * kTile, scratch_[thread].get(), s % 2 == 1, thread});
             }
         }
         if (p + 1 == program_.phases.size() && count < batch_) keep_others(s, first, end, thread);
     }
 
-    // Each thread looks at the source for some of the rows of a step.
-    void look(Op op, int64_t first, int64_t count, int thread) {
+    // Looks at the source for some of the rows of a step.
+    void look(Op op, int64_t first, int64_t low, int64_t high) {
         std::vector<T> slopes(op == Op::kAttendBack ? tensors_->source_steps : 0);
-        for (int64_t i = count * thread / threads_; i < count * (thread + 1) / threads_; ++i) {
+        for (int64_t i = low; i < high; ++i) {
             const int64_t n = first + i, b = tensors_->rows ? tensors_->rows[n] : i;
             op == Op::kAttend ? attend(n, b) : attend_back(n, b, slopes.data());
         }
@@ -340,22 +382,23 @@ class Run : public Runs<T> {
     void give_sums() {
         for (size_t i = 0; i < sums_.size(); ++i) {
             std::fill_n(tensors_->sums[i], program_.sums[i], T(0));
-            for (int64_t block = 0; block < blocks_; ++block) {
-                for (int64_t u = 0; u < program_.sums[i]; ++u) tensors_->sums[i][u] += sums_[i].row(block)[u];
+            for (int64_t part = 0; part < parts_; ++part) {
+                for (int64_t u = 0; u < program_.sums[i]; ++u) tensors_->sums[i][u] += sums_[i].row(part)[u];
             }
         }
     }
 
     const Program& program_;
     const Tensors<T>* tensors_ = nullptr;  // of the present run
-    const int64_t batch_, rows_of_block_, blocks_;
+    const int64_t batch_, rows_of_block_;
+    const int64_t parts_;  // of the batch, each with sums of its own
     int threads_ = 1;
-    bool looks_back_ = false;
+    bool divided_ = false, looks_back_ = false;
     std::vector<Rows<T>> now_, next_, temps_, sums_, numbers_;
     std::vector<Buffer<T>> scratch_;  // the slots of each thread
     std::vector<std::vector<Buffer<uint16_t>>> halves_;
     std::vector<TileRegisters*> registers_;
-    std::vector<int64_t> previous_, all_rows_;
+    std::vector<int64_t> previous_, all_rows_, part_of_;
 };
 
 }  // namespace penstock::PENSTOCK_ISA

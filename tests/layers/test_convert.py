@@ -87,7 +87,8 @@ def test_from_torch_and_back(module, options, stack, kind):
             for way in range(layer.directions):
                 gradients = layer.weights(index, way, grad=True)
                 for name, view in expected.weights(index, way).items():
-                    assert_close(gradients[name], view, kind)
+                    scale = view.abs().max().clamp(min=1)  # of what cancels in a sum
+                    assert_close(gradients[name] / scale, view / scale, kind)
     check_parity(layer.to_torch(), layer, kind)
 
 
