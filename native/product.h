@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "program.h"
 #include "vector.h"
 
 namespace penstock::PENSTOCK_ISA {
@@ -38,16 +39,18 @@ void pack_columns(const T* from, int64_t units, int64_t depth, int64_t by_unit, 
 template <class T>
 void pack(const T* const* members, int64_t count, int64_t width, int64_t depth, int64_t by_unit,
           int64_t by_depth, T* out) {
+#pragma omp parallel for schedule(static) if (width * depth * count > kWorthPacking)
     for (int64_t unit = 0; unit < width; unit += kTile) {
         const int64_t units = std::min<int64_t>(kTile, width - unit);
+        T* tile = out + unit * count * depth;
         for (int64_t start = 0; start < count * kTile;) {
             const int columns = chunk_columns<T>(count, start);
             for (int c = 0; c < columns; c += kTile) {
                 const T* member = members[(start + c) / kTile] + unit * by_unit;
-                pack_columns(member, units, depth, by_unit, by_depth, columns, out + c);
+                pack_columns(member, units, depth, by_unit, by_depth, columns, tile + c);
             }
             start += columns;
-            out += depth * columns;
+            tile += depth * columns;
         }
     }
 }

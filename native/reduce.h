@@ -60,23 +60,32 @@ void pack_pairs(const uint16_t* from, int64_t columns, int64_t length, Stride by
     }
 }
 
+// The same of all stretches, each filled up.
+inline void pack_stretches(const Panel& panel, const uint16_t* from, int64_t columns, int64_t by_unit,
+                           int64_t by_depth, uint32_t* out) {
+    for (const auto& [operand, length] : panel.stretches) {
+        const int64_t words = filled(length) / 2 * kColumns;
+        std::fill_n(out, words, 0);
+        if (by_unit == 1) {
+            pack_pairs(from, columns, length, std::integral_constant<int64_t, 1>(), by_depth, out);
+        } else {
+            pack_pairs(from, columns, length, by_unit, by_depth, out);
+        }
+        out += words;
+        from += length * by_depth;
+    }
+}
+
 // The words of a panel for operands in bfloat16, from matrices in bfloat16.
 inline void pack_halves(const Panel& panel, const uint16_t* const* members, int64_t by_unit,
                         int64_t by_depth, uint32_t* out) {
+    const int64_t words = panel.filled_depth() / 2 * kColumns;
+#pragma omp parallel for schedule(static) if (panel.size() > kWorthPacking)
     for (int64_t i = 0; i < panel.tiles() * panel.members; ++i) {
         const int64_t unit = i / panel.members * kColumns;
         const int64_t columns = std::min(kColumns, panel.width - unit);
-        const uint16_t* stretch = members[i % panel.members] + unit * by_unit;
-        for (const auto& [operand, length] : panel.stretches) {
-            std::fill_n(out, filled(length) / 2 * kColumns, 0);
-            if (by_unit == 1) {
-                pack_pairs(stretch, columns, length, std::integral_constant<int64_t, 1>(), by_depth, out);
-            } else {
-                pack_pairs(stretch, columns, length, by_unit, by_depth, out);
-            }
-            out += filled(length) / 2 * kColumns;
-            stretch += length * by_depth;
-        }
+        const uint16_t* from = members[i % panel.members] + unit * by_unit;
+        pack_stretches(panel, from, columns, by_unit, by_depth, out + i * words);
     }
 }
 
