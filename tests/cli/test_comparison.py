@@ -94,6 +94,7 @@ def test_an_ngram_model_stands_beside(folder, text, counted):
 
 
 def test_the_table_has_the_best_first_and_its_own_figures(folder, text):
+    text.write_text(text.read_text() * 4)
     found = [measure(folder(seed), [text]) for seed in (1, 2, 3)]
     table = compare(found, resamples=200)
     rows, model = table["rows"], store.load_model(folder(1))
@@ -103,7 +104,12 @@ def test_the_table_has_the_best_first_and_its_own_figures(folder, text):
         low, high = row["interval"]
         assert low < row["perplexity"] < high
         assert row["parameters"] == sum(weight.numel() for weight in model.parameters())
-    assert "paired bootstrap over 6 lines, 200 resamples" in table["signature"]
+    assert "paired bootstrap over 24 lines, 200 resamples" in table["signature"]
+
+
+def test_few_lines_have_no_intervals(folder, text):
+    table = compare([measure(folder(seed), [text]) for seed in (1, 2)])
+    assert [(row["interval"], row["p_value"]) for row in table["rows"]] == [(None, None)] * 2
 
 
 def test_other_tokens_are_told(folder, text, tmp_path):
