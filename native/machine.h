@@ -252,13 +252,13 @@ class Run : public Runs<T> {
         const int64_t count = end - first;
         const int64_t low = divided_ ? first_row(thread) : 0;
         const int64_t high = divided_ ? first_row(thread + 1) : count;
+        const int64_t share = divided_ ? 0 : thread, shares = divided_ ? 1 : threads_;  // of these rows
         // What is small is cut finer, so that threads have equal work; numbers do not depend on it.
         const int64_t blocks = (high - low + rows_of_block_ - 1) / rows_of_block_;
         for (const auto& group : program_.phases[p]) {
             if (group.width == 0) {
-                const int64_t share = divided_ ? 0 : count;
-                look(group.code[0].op, first, low + share * thread / threads_,
-                     high - share + share * (thread + 1) / threads_);
+                look(group.code[0].op, first, low + (high - low) * share / shares,
+                     low + (high - low) * (share + 1) / shares);
                 continue;
             }
             if constexpr (std::is_same_v<T, float>) {
@@ -269,8 +269,7 @@ class Run : public Runs<T> {
             const int64_t tiles = group.tiles();
             // Where threads do not meet, each keeps to its own units, or takes all of its rows.
             const int64_t cut = program_.apart ? tiles : tiles * blocks;
-            const int64_t from = divided_ ? 0 : cut * thread / threads_;
-            const int64_t to = divided_ ? cut : cut * (thread + 1) / threads_;
+            const int64_t from = cut * share / shares, to = cut * (share + 1) / shares;
             const int64_t scale = program_.apart ? blocks : 1;
             // Few rows leave room for several tiles, whose chains of operations overlap.
             const int64_t most = blocks == 1 ? kRows / (high - low) : 1;

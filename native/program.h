@@ -48,7 +48,7 @@ enum class Precision : int64_t { kFull, kBfloat16, kInt8, kHalves };
 constexpr int64_t kColumns = 16;  // of a panel in fewer bits, side by side
 
 constexpr int64_t kWorthPacking = 200000;  // numbers that are worth several threads
-constexpr int64_t kBlock = 32;    // depths that are multiplied together where operands are halves
+constexpr int64_t kBlock = 32;  // depths that are multiplied together where operands are halves
 
 // A length filled up to whole blocks.
 inline int64_t filled(int64_t length) { return (length + kBlock - 1) / kBlock * kBlock; }

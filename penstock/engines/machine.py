@@ -21,7 +21,7 @@ __all__ = ["ISA", "TYPES", "Compiled", "Order", "Panels", "compiled"]
 
 ISA = instruction_sets()[0]
 TYPES = (torch.float32, torch.float64)
-_CODES = {**{name: PRECISIONS[name] for name in PRECISIONS}, HALVES: len(PRECISIONS)}
+_CODES = {**PRECISIONS, HALVES: len(PRECISIONS)}
 Tensors = list[Tensor]
 
 

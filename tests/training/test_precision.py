@@ -7,13 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from penstock._native import multiplies_halves
 from penstock.engines.precision import products_in
 from penstock.models.language import LanguageModel
 from penstock.training import fit, seed_everything
+from tests.layers.test_bfloat16 import needs_units
 from tests.training.toy import SETTINGS, ToyModel, ToyTask
-
-needs_units = pytest.mark.skipif(not multiplies_halves(), reason="the processor has no such units")
 
 
 class Watched(ToyTask):
