@@ -7,19 +7,11 @@
 
 #include "product.h"
 #include "program.h"
-
-#if defined(__AVX512F__) && defined(__x86_64__)
-#include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#define PENSTOCK_HALVES 1
-#endif
+#include "tiles.h"
 
 namespace penstock::PENSTOCK_ISA {
 
-#ifdef PENSTOCK_HALVES
-
-constexpr int64_t kTileRows = 16;  // of a tile register
+#ifdef PENSTOCK_HAS_TILES
 
 // Rounds a row; gives the end of what is written.
 __attribute__((target("avx512bf16"))) inline uint16_t* to_halves(const float* row, int64_t length,
@@ -57,53 +49,6 @@ void multiply_some_pairs(const uint16_t* rows, int64_t count, int64_t depth, con
         multiply_some_pairs<ROWS - 1>(rows, count, depth, words, out);
     }
 }
-
-// The tile registers of a thread, from its first use of them to its end: 0 to 3 hold sums, 4 and 5
-// rows of the operand, 6 and 7 columns. With up to 16 rows the sums are of four members, with more
-// of two groups of rows and two members.
-class TileRegisters {
-  public:
-    TileRegisters() = default;
-    TileRegisters(const TileRegisters&) = delete;
-    __attribute__((target("amx-tile"))) ~TileRegisters() {
-        if (first_ > 0) _tile_release();
-    }
-
-    static bool exist() {
-        static const bool found = ask_for_them();
-        return found;
-    }
-
-    // `second`: rows of the second group, or 0.
-    __attribute__((target("amx-tile"))) void shape(int64_t first, int64_t second) {
-        if (first == first_ && second == second_) return;
-        first_ = first;
-        second_ = second;
-        struct alignas(64) {
-            uint8_t palette = 1, start_row = 0, reserved[14] = {};
-            uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-            uint8_t rows[16] = {};
-        } shapes;
-        const int64_t other = second ? second : first;
-        const int64_t rows[] = {first, first, other, other, first, other, kTileRows, kTileRows};
-        for (int i = 0; i < 8; ++i) shapes.rows[i] = static_cast<uint8_t>(rows[i]);
-        asm volatile("" ::: "memory");  // the shapes are written before they are read
-        _tile_loadconfig(&shapes);
-    }
-
-  private:
-    static bool ask_for_them() {
-        constexpr long kAsk = 0x1023, kNumbers = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
-        uint32_t a, b, c, d;
-        asm volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(7), "c"(0));
-        const bool has = (d >> 22 & 1) && (d >> 24 & 1);  // AMX-BF16, AMX-TILE
-        return has && syscall(SYS_arch_prctl, kAsk, kNumbers) == 0;
-    }
-
-    int64_t first_ = 0, second_ = 0;
-};
-
-#define PENSTOCK_TILES __attribute__((target("amx-tile,amx-bf16")))
 
 // One group of rows with up to four members.
 template <int MEMBERS>
@@ -199,13 +144,8 @@ inline void multiply_halves(TileRegisters& registers, const uint16_t* rows, int6
     }
 }
 
-#undef PENSTOCK_TILES
-
 #else  // no such units: the program is not asked for
 
-struct TileRegisters {
-    static bool exist() { return false; }
-};
 inline uint16_t* to_halves(const float*, int64_t, uint16_t* out) { return out; }
 inline void multiply_halves(TileRegisters&, const uint16_t*, int64_t, int64_t, const uint32_t*,
                             int64_t, float*, int64_t) {}

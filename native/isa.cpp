@@ -4,6 +4,7 @@
 #include "attend.h"
 #include "best.h"
 #include "instructions.h"
+#include "large.h"
 
 #define PENSTOCK_TABLE_(isa) table_##isa
 #define PENSTOCK_TABLE(isa) PENSTOCK_TABLE_(isa)
@@ -25,8 +26,8 @@ Functions<T> functions() {
 }  // namespace PENSTOCK_ISA
 
 const Table& PENSTOCK_TABLE(PENSTOCK_ISA)() {
-    static const Table table{PENSTOCK_ISA::TileRegisters::exist, PENSTOCK_ISA::functions<float>(),
-                             PENSTOCK_ISA::functions<double>()};
+    static const Table table{PENSTOCK_ISA::TileRegisters::exist, PENSTOCK_ISA::multiply_large,
+                             PENSTOCK_ISA::functions<float>(), PENSTOCK_ISA::functions<double>()};
     return table;
 }
 

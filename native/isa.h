@@ -41,8 +41,27 @@ struct Functions {
                  int64_t by_unit, int64_t by_depth, T* out);
 };
 
+// The lines of a product's operand: rows of the left one, columns of the right one. Their numbers, or
+// else the lines themselves, lie side by side.
+struct Lines {
+    const float* data;
+    int64_t count, depth, by_line, by_depth;
+};
+
+// left (rows, depth) x right (depth, columns), added to `start` where there is one.
+struct LargeProduct {
+    Lines left, right;
+    const float* start;
+    int64_t start_by_row;  // 0 if all rows begin with the same numbers
+    float* out;
+    int64_t by_row;
+    int pieces;  // of bfloat16 that stand for a number: 3, or 1 for rounded operands
+};
+
 struct Table {
     bool (*has_tiles)();  // registers for products in bfloat16
+    // With tiles only. False if there was NaN, or infinity, whose products are NaN then.
+    bool (*multiply_large)(const LargeProduct&, int threads);
     Functions<float> of_float;
     Functions<double> of_double;
 };

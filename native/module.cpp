@@ -265,6 +265,23 @@ class Stepper {
     std::variant<std::monostate, Steps<float>, Steps<double>> steps_;
 };
 
+// left (rows, depth) x right (depth, columns) -> out; see `LargeProduct`.
+bool multiply_large(Address left, int64_t rows, int64_t left_by_row, int64_t left_by_depth,
+                    Address right, int64_t columns, int64_t right_by_column, int64_t right_by_depth,
+                    int64_t depth, Address start, int64_t start_by_row, Address out, int64_t by_row,
+                    int pieces, int threads) {
+    const LargeProduct product{
+        {reinterpret_cast<const float*>(left), rows, depth, left_by_row, left_by_depth},
+        {reinterpret_cast<const float*>(right), columns, depth, right_by_column, right_by_depth},
+        reinterpret_cast<const float*>(start),
+        start_by_row,
+        reinterpret_cast<float*>(out),
+        by_row,
+        pieces};
+    nb::gil_scoped_release release;
+    return instruction_sets().front().table().multiply_large(product, threads);
+}
+
 // Packs the matrix of a softmax, (symbols, depth), for `best_symbols`: all of it, or the rows listed.
 void pack_symbols(const std::string& isa, Address matrix, Address listed, int64_t count, int64_t depth,
                   Address out, bool is_double, int threads) {
@@ -320,6 +337,8 @@ NB_MODULE(_native, m) {
         return names;
     });
     m.def("multiplies_halves", &penstock::multiplies_halves);
+    m.def("has_tiles", [] { return penstock::instruction_sets().front().table().has_tiles(); });
+    m.def("multiply_large", &penstock::multiply_large);
     m.def("pack_symbols", &penstock::pack_symbols);
     m.def("best_symbols", &penstock::best_symbols);
     nb::class_<Machine>(m, "Machine")

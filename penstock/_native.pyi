@@ -8,6 +8,12 @@ def instruction_sets() -> list[str]:
 def multiplies_halves() -> bool:
     """Whether this processor is faster at products in bfloat16 than in float32."""
 
+def has_tiles() -> bool:
+    """Whether this processor has registers for tiles of bfloat16 (AMX)."""
+
+def multiply_large(*arguments: object) -> bool:
+    """Multiply matrices given by address; whether all their numbers are finite."""
+
 def pack_symbols(isa: str, *arguments: object) -> None:
     """Copy rows of a softmax's matrix, given by address, to the order in which they are read."""
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from penstock.engines.machine import Compiled, Order, Panels, compiled
+from penstock.engines.modes import wants_gradient
 from penstock.engines.precision import FULL, products
+from penstock.engines.product import multiply
 from penstock.engines.storage import Weights
 from penstock.equations.adjoint import Adjoint
 from penstock.equations.loop import Gaze
@@ -21,11 +22,8 @@ __all__ = [
     "Again",
     "backward",
     "forward",
-    "is_plain",
-    "is_transformed",
     "run_loop",
     "saved_for",
-    "wants_gradient",
 ]
 
 Tensors = list[Tensor]
@@ -42,27 +40,6 @@ class Again:
 
     leaves: Tensors
     run: Callable[[Sequence[Tensor]], Sequence[Tensor]]
-
-
-def wants_gradient(tensors: Sequence[Tensor]) -> bool:
-    """Whether what is computed from tensors is to be differentiated."""
-    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-
-
-def is_transformed() -> bool:
-    """Whether ``torch.func`` (vmap, grad, jvp) or forward-mode differentiation is at work.
-
-    Its tensors have no numbers in memory to point at, or a tangent beside them: only PyTorch's own
-    operations take them.
-    """
-    if torch.compiler.is_compiling():
-        return False
-    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
-
-
-def is_plain() -> bool:
-    """Whether tensors are numbers in memory and no more: no gradient, no graph of operations."""
-    return not (torch.is_grad_enabled() or torch.compiler.is_compiling() or is_transformed())
 
 
 def run_loop(
@@ -278,15 +255,15 @@ def _matrix_gradient(
     tap = ways.taps[source]
     operand = outputs[tap.output]
     if tap.kind == "output":
-        return dz.T @ operand
+        return multiply(dz.T, operand)
     if order.rows is not None:
         known = torch.cat([operand, first[tap.first]])
-        return dz.T @ known[_previous(order, order.rows)]
+        return multiply(dz.T, known[_previous(order, order.rows)])
     edge = min(order.batch, order.count)
     rest, start = order.count - edge, first[tap.first][:edge]
     if order.reverse:
-        return (dz[:rest].T @ operand[edge:]).addmm_(dz[rest:].T, start)
-    return (dz[edge:].T @ operand[:rest]).addmm_(dz[:edge].T, start)
+        return multiply(dz[:rest].T, operand[edge:]).addmm_(dz[rest:].T, start)
+    return multiply(dz[edge:].T, operand[:rest]).addmm_(dz[:edge].T, start)
 
 
 def _previous(order: Order, rows: Tensor) -> Tensor:

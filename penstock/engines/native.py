@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from penstock.engines import operator, reference
-from penstock.engines.differentiate import Again, is_transformed, run_loop, wants_gradient
+from penstock.engines.differentiate import Again, run_loop
 from penstock.engines.machine import ISA, TYPES, Order, compiled
+from penstock.engines.modes import is_transformed, wants_gradient
 from penstock.engines.stages import Sequence, Stages
 from penstock.engines.storage import Weights
 from penstock.equations.attention import find_attention, refusal

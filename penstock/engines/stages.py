@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from penstock.engines import attention
 from penstock.engines.attention import Annotations
+from penstock.engines.product import linear
 from penstock.engines.storage import Weights, stack
 from penstock.equations.plan import Plan, Product
 from penstock.equations.program import SOURCE, Operation, Slot
@@ -243,7 +244,7 @@ class Stages:
     def multiply(self, product: Product, values: dict[int, Tensor]) -> None:
         """Add the values of products that run as one to ``values``."""
         matrix, heights = self.stack(product)
-        rows = self.joined[product] = F.linear(values[product.operand], matrix)
+        rows = self.joined[product] = linear(values[product.operand], matrix)
         parts = rows.split(heights, -1) if len(heights) > 1 else [rows]
         values.update(zip(product.members, parts, strict=True))
 

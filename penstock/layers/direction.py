@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from penstock.caching import cached_property
 from penstock.engines.choose import Choice, Engine, choose
-from penstock.engines.differentiate import is_plain
+from penstock.engines.modes import is_plain
 from penstock.engines.noise import draw
 from penstock.engines.precision import FULL
 from penstock.engines.stages import Sequence

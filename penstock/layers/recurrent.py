@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penstock.cells.base import Cell, as_program
-from penstock.engines.differentiate import is_plain
+from penstock.engines.modes import is_plain
 from penstock.engines.precision import FULL, PRECISIONS
 from penstock.equations.describe import describe
 from penstock.equations.program import Program

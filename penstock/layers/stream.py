@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from penstock.engines import stream
-from penstock.engines.differentiate import is_plain
+from penstock.engines.modes import is_plain
 from penstock.engines.storage import Snapshot
 from penstock.layers.direction import Direction
 from penstock.layers.state import State, state_type

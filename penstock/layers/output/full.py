@@ -12,8 +12,9 @@ from torch.nn import functional as F
 
 from penstock.engines.affine import Affine
 from penstock.engines.best import BestSymbols, takes
-from penstock.engines.differentiate import is_plain, is_transformed
+from penstock.engines.modes import is_plain, is_transformed
 from penstock.engines.precision import FULL, PRECISIONS, rounded
+from penstock.engines.product import multiply
 from penstock.engines.storage import Snapshot
 from penstock.errors import ConfigError
 from penstock.layers.output.base import Output, uniform_start
@@ -44,7 +45,7 @@ class _SummedLoss(torch.autograd.Function):
         grads = [make(tensor) for tensor in (h, matrix, bias)] if wanted else []
         share = smoothing / len(matrix)
         for rows in _blocks(len(h), len(matrix)):
-            logits = torch.addmm(bias, h[rows], matrix.T)
+            logits = multiply(h[rows], matrix.T, start=bias)
             chosen = targets[rows].clamp(min=0)[:, None]
             counted = real[rows, None].to(logits)
             logits.sub_(logits.amax(-1, keepdim=True))
@@ -58,14 +59,10 @@ class _SummedLoss(torch.autograd.Function):
                 p.mul_(counted / z).scatter_add_(-1, chosen, (smoothing - 1) * counted)
                 if smoothing:
                     p.sub_(share * counted)
-                torch.mm(p, matrix, out=grads[0][rows])
-                sums = p.sum(0)
-                if rows.start == 0:
-                    torch.mm(p.T, h[rows], out=grads[1])
-                    grads[2] = sums
-                else:
-                    grads[1].addmm_(p.T, h[rows])
-                    grads[2] += sums
+                multiply(p, matrix, out=grads[0][rows])
+                before = grads[1] if rows.start else None
+                multiply(p.T, h[rows], start=before, out=grads[1])
+                grads[2] = grads[2] + p.sum(0) if rows.start else p.sum(0)
         ctx.save_for_backward(*grads)
         return total
 
@@ -83,7 +80,7 @@ class _EachLoss(torch.autograd.Function):
         ctx.save_for_backward(h, matrix, bias, targets)
         losses = h.new_empty(len(h))
         for rows in _blocks(len(h), len(matrix)):
-            logits = torch.addmm(bias, h[rows], matrix.T)
+            logits = multiply(h[rows], matrix.T, start=bias)
             losses[rows] = F.cross_entropy(logits, targets[rows], ignore_index=-1, reduction="none")
         return losses
 
@@ -93,12 +90,12 @@ class _EachLoss(torch.autograd.Function):
         h, matrix, bias, targets = ctx.saved_tensors
         grads = [torch.zeros_like(tensor) for tensor in (h, matrix, bias)]
         for rows in _blocks(len(h), len(matrix)):
-            p = torch.softmax(torch.addmm(bias, h[rows], matrix.T), -1)
+            p = torch.softmax(multiply(h[rows], matrix.T, start=bias), -1)
             chosen = targets[rows].clamp(min=0)[:, None]
             p.scatter_add_(-1, chosen, -torch.ones_like(chosen, dtype=p.dtype))
             p *= (grad[rows] * (targets[rows] >= 0))[:, None]
-            torch.mm(p, matrix, out=grads[0][rows])
-            grads[1].addmm_(p.T, h[rows])
+            multiply(p, matrix, out=grads[0][rows])
+            multiply(p.T, h[rows], start=grads[1], out=grads[1])
             grads[2] += p.sum(0)
         return (*grads, None)
 

@@ -1,0 +1,124 @@
+"""Large products of float32, on the processor's registers for tiles of bfloat16 where it has them.
+
+A float32 is exactly the sum of three numbers in bfloat16, and six products of such pieces give the
+product of two as exactly as float32 does (Henry, Tang & Heinecke 2019, "Leveraging the bfloat16
+artificial intelligence datatype for higher-precision computations", arXiv:1904.06376). That is
+faster than the units for float32 and nearer to the exact sum than PyTorch's product; its bits do not
+depend on the number of threads. What is below 1e-31 loses its last bits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from penstock._native import has_tiles, multiply_large
+from penstock.engines.modes import is_transformed
+from penstock.engines.precision import FULL, products
+
+__all__ = ["linear", "multiply"]
+
+_WORTH = 1 << 23
+"""Multiplications from which on packing the operands is worth its time."""
+_FEWEST = 32
+"""Rows, columns and depths at least."""
+_ALONE = 1 << 22
+"""Multiplications that are not worth another thread."""
+
+
+def multiply(
+    left: Tensor, right: Tensor, *, start: Tensor | None = None, out: Tensor | None = None
+) -> Tensor:
+    """``left @ right + start`` without a gradient.
+
+    Args:
+        left: (M, K).
+        right: (K, N), any layout.
+        start: (M, N) or (N,), added to the product. It may be ``out``; infinite products may then
+            be NaN.
+        out: (M, N), where the result goes; a new tensor when None.
+    """
+    if _takes(left, right):
+        done, finite = _on_tiles(left, right, start, out)
+        if finite or start is out is not None:
+            return done
+    if start is None:
+        return torch.mm(left, right, out=out)
+    if start is out:
+        return start.addmm_(left, right)
+    return torch.addmm(start, left, right, out=out)
+
+
+def linear(x: Tensor, matrix: Tensor) -> Tensor:
+    """``x matrix^T`` as ``torch.nn.functional.linear``, with a gradient of any order.
+
+    Args:
+        x: (..., D).
+        matrix: (H, D).
+
+    Returns:
+        (..., H).
+    """
+    rows = x.reshape(-1, x.shape[-1])
+    if torch.compiler.is_compiling() or is_transformed() or not _takes(rows, matrix.T):
+        return F.linear(x, matrix)
+    product: Tensor = _Product.apply(rows, matrix.T)
+    return product.view(*x.shape[:-1], len(matrix))
+
+
+class _Product(torch.autograd.Function):
+    """left @ right; its gradients are such products again."""
+
+    @staticmethod
+    def forward(ctx: Any, left: Tensor, right: Tensor) -> Tensor:
+        ctx.save_for_backward(left, right)
+        return multiply(left, right)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        left, right = ctx.saved_tensors
+        of_left, of_right = ctx.needs_input_grad
+        return (
+            _Product.apply(grad, right.T) if of_left else None,
+            _Product.apply(left.T, grad) if of_right else None,
+        )
+
+
+def _takes(left: Tensor, right: Tensor) -> bool:
+    """Whether a product is one for tile registers."""
+    rows, depth, columns = *left.shape, right.shape[1]
+    return (
+        rows * depth * columns >= _WORTH
+        and min(rows, depth, columns) >= _FEWEST
+        and left.dtype == right.dtype == torch.float32
+        and left.device.type == right.device.type == "cpu"
+        and has_tiles()
+        and not torch.is_autocast_enabled("cpu")
+    )
+
+
+def _on_tiles(
+    left: Tensor, right: Tensor, start: Tensor | None, out: Tensor | None
+) -> tuple[Tensor, bool]:
+    """The product, and whether its operands are finite."""
+    (rows, depth), columns = left.shape, right.shape[1]
+    result = left.new_empty(rows, columns) if out is None else out
+    left, right = _in_lines(left), _in_lines(right)
+    by_row = 0 if start is None or start.ndim == 1 else start.stride(0)
+    threads = min(torch.get_num_threads(), 1 + rows * depth * columns // _ALONE)
+    pieces = 3 if products(left.dtype) == FULL else 1
+    finite = multiply_large(
+        left.data_ptr(), rows, *left.stride(),
+        right.data_ptr(), columns, *right.T.stride(),
+        depth, 0 if start is None else start.data_ptr(), by_row,
+        result.data_ptr(), result.stride(0), pieces, threads,
+    )  # fmt: skip
+    return result, finite
+
+
+def _in_lines(operand: Tensor) -> Tensor:
+    """The operand with neighbouring numbers side by side in one of its directions."""
+    return operand if 1 in operand.stride() else operand.contiguous()
