@@ -13,6 +13,7 @@ NAMES = (
     "ngram",
     "outputs",
     "output_perplexity",
+    "products",
     "translation",
 )
 

@@ -109,15 +109,20 @@ def peers(rounds: int) -> Iterator[Row]:
 
 @torch.no_grad()
 def streaming(rounds: int) -> Iterator[Row]:
-    """A hundred steps, batch 1, each from the state that the last one gave."""
+    """A hundred steps, batch 1: each from the state that the last one gave, and in a stream."""
     for size, precision in product((128, 256, 512), PRECISIONS):
         ours, peer, x = Recurrent("lstm", size, size), nn.LSTMCell(size, size), torch.randn(1, size)
         ours.eval().quantise(precision)
-        sides = {"torch": stream(peer, x, peer(x)), "ours": stream(ours.step, x, ours(x[None])[1])}
-        yield row(f"lstm, 100 single steps, {precision}", (1, 1, size), paired(sides, rounds))
+        theirs, stream = steps(peer, x, peer(x)), ours.stream()
+        for name, run in (
+            ("steps", steps(ours.step, x, ours(x[None])[1])),
+            ("tokens of a stream", lambda: [stream(x) for _ in range(100)]),  # noqa: B023
+        ):
+            found = paired({"torch": theirs, "ours": run}, rounds)
+            yield row(f"lstm, 100 {name}, {precision}", (1, 1, size), found)
 
 
-def stream(step: Callable[..., Any], x: Tensor, state: Any) -> Callable[[], None]:
+def steps(step: Callable[..., Any], x: Tensor, state: Any) -> Callable[[], None]:
     """A hundred steps; a step of PyTorch's gives the state alone, ours an output before it."""
 
     def run() -> None:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from penstock.engines.product import linear
+
 __all__ = ["Annotations", "beside", "matmul", "outer", "positions", "softmax"]
 
 
@@ -51,7 +53,7 @@ def matmul(
     if ranks[0] == 1:  # a vector with every column
         return (right @ left.unsqueeze(-1)).squeeze(-1)
     is_matrix = ranks[1] == 2 and not columns[1]
-    return left @ right if is_matrix else F.linear(right, left)
+    return left @ right if is_matrix else linear(right, left)
 
 
 def beside(value: Tensor, rank: int) -> Tensor:

@@ -3,8 +3,8 @@
 A float32 is exactly the sum of three numbers in bfloat16, and six products of such pieces give the
 product of two as exactly as float32 does (Henry, Tang & Heinecke 2019, "Leveraging the bfloat16
 artificial intelligence datatype for higher-precision computations", arXiv:1904.06376). That is
-faster than the units for float32 and nearer to the exact sum than PyTorch's product; its bits do not
-depend on the number of threads. What is below 1e-31 loses its last bits.
+faster than the units for float32, nearer to the exact sum than PyTorch's product, and its bits do
+not depend on the number of threads. What is below 1e-31 loses its last bits.
 """
 
 from __future__ import annotations
@@ -52,38 +52,40 @@ def multiply(
     return torch.addmm(start, left, right, out=out)
 
 
-def linear(x: Tensor, matrix: Tensor) -> Tensor:
-    """``x matrix^T`` as ``torch.nn.functional.linear``, with a gradient of any order.
+def linear(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``x matrix^T + bias`` as ``torch.nn.functional.linear``, with a gradient of any order.
 
     Args:
         x: (..., D).
         matrix: (H, D).
+        bias: (H,).
 
     Returns:
         (..., H).
     """
     rows = x.reshape(-1, x.shape[-1])
     if torch.compiler.is_compiling() or is_transformed() or not _takes(rows, matrix.T):
-        return F.linear(x, matrix)
-    product: Tensor = _Product.apply(rows, matrix.T)
+        return F.linear(x, matrix, bias)
+    product: Tensor = _Product.apply(rows, matrix.T, bias)
     return product.view(*x.shape[:-1], len(matrix))
 
 
 class _Product(torch.autograd.Function):
-    """left @ right; its gradients are such products again."""
+    """left @ right + bias; its gradients are such products again."""
 
     @staticmethod
-    def forward(ctx: Any, left: Tensor, right: Tensor) -> Tensor:
+    def forward(ctx: Any, left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
         ctx.save_for_backward(left, right)
-        return multiply(left, right)
+        return multiply(left, right, start=bias)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         left, right = ctx.saved_tensors
-        of_left, of_right = ctx.needs_input_grad
+        of_left, of_right, *of_bias = ctx.needs_input_grad
         return (
             _Product.apply(grad, right.T) if of_left else None,
             _Product.apply(left.T, grad) if of_right else None,
+            *(grad.sum(0) if wanted else None for wanted in of_bias),
         )
 
 

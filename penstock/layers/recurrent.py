@@ -21,7 +21,7 @@ from penstock.layers.direction import Direction
 from penstock.layers.looking import LookingStream
 from penstock.layers.memory import Memory
 from penstock.layers.state import State, join, split, state_type
-from penstock.layers.stream import Stream, refusal
+from penstock.layers.stream import Steps, Stream, refusal
 
 __all__ = ["Recurrent"]
 
@@ -104,12 +104,12 @@ class Recurrent(nn.Module):
             size = layer[0].output_size * self.directions
         self.output_size = size
         self._state = state_type(tuple(slot.field for slot in self.program.slots))
-        self._stream: Stream | None = None
+        self._steps: Steps | None = None
         self._looking: dict[tuple[str, ...], LookingStream] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but what belongs to this process."""
-        return {**super().__getstate__(), "_stream": None, "_looking": {}, "_state": None}
+        return {**super().__getstate__(), "_steps": None, "_looking": {}, "_state": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Back from :meth:`__getstate__`."""
@@ -190,6 +190,15 @@ class Recurrent(nn.Module):
             return y, state
         return y, state, [{n: v.select(time, 0) for n, v in one.items()} for one in traces[0]]
 
+    @torch.no_grad()
+    def stream(self, batch: int = 1, state: State | None = None) -> Stream:
+        """The quickest way to read token by token: ``stream(x)`` gives y and changes the states."""
+        if reason := "it is bidirectional" if self.directions == 2 else self._not_streamed():
+            raise ConfigError(f"Recurrent.stream: no compiled steps, {reason}. Use step().")
+        xs = self._directions()[0].flat.new_zeros(batch, 0, self.input_size)
+        _, start = self(xs if self.batch_first else xs.transpose(0, 1), state)
+        return Stream(self._directions(), batch, start)
+
     def _look(
         self, x: Tensor, state: State, memory: Memory, trace: Collection[str]
     ) -> tuple[Any, ...] | None:
@@ -211,13 +220,13 @@ class Recurrent(nn.Module):
 
     def _take_step(self, x: Tensor, state: State) -> tuple[Tensor, State] | None:
         """A step in compiled code, or None where it cannot be taken there."""
-        stream = self._stream
-        if stream is not None and (taken := stream.step(x, state)) is not None:
+        steps = self._steps
+        if steps is not None and (taken := steps.step(x, state)) is not None:
             return taken
-        if not is_plain() or (stream is not None and stream.is_current()) or self._not_streamed():
+        if not is_plain() or (steps is not None and steps.is_current()) or self._not_streamed():
             return None
-        self._stream = Stream(self._directions())
-        return self._stream.step(x, state)
+        self._steps = Steps(self._directions())
+        return self._steps.step(x, state)
 
     def _not_streamed(self) -> str:
         """Why single steps do not run in compiled code; empty when they do."""
@@ -250,12 +259,12 @@ class Recurrent(nn.Module):
         PRECISIONS[precision]
         for direction in self._directions():
             direction.set_precision(precision)
-        self._stream, self._looking = None, {}
+        self._steps, self._looking = None, {}
         return self
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode; nothing made of the weights outlives it."""
-        self._stream, self._looking = None, {}
+        self._steps, self._looking = None, {}
         return super().train(mode)
 
     def reset_parameters(self) -> None:

@@ -12,10 +12,11 @@ from torch import Tensor
 from penstock.engines import stream
 from penstock.engines.modes import is_plain
 from penstock.engines.storage import Snapshot
+from penstock.errors import ShapeError
 from penstock.layers.direction import Direction
 from penstock.layers.state import State, state_type
 
-__all__ = ["Packed", "Stream", "refusal"]
+__all__ = ["Packed", "Steps", "Stream", "refusal"]
 
 Shape = tuple[int, ...]
 Places = tuple[list[Any], list[list[int]], list[list[int]]]
@@ -95,8 +96,63 @@ class Packed:
             flats.append(layer._parameters.get("flat"))
         return self._snapshot.is_of(*flats)
 
+    def _batch(self, batch: int) -> _Batch:
+        layers = []
+        for made in self._layers:
+            like = torch.empty(batch, made.output_size, dtype=self._dtype)
+            layers.append(_Layer(made.stepper.step, made.input_size, made.output_size, like))
+        widths = [made.widths for made in self._layers]
+        alike = all(own == widths[0] for own in widths)
+        places = (_together if alike else _apart)(batch, widths, self._dtype)
+        return _Batch((batch, self._layers[0].input_size), places, tuple(layers))
+
 
 class Stream(Packed):
+    """A sequence that is read one token after another, with the weights of now.
+
+    Every token changes the states where they lie, which leaves little to do but the step itself.
+    There is no gradient. Made by :meth:`penstock.layers.recurrent.Recurrent.stream`.
+
+    Attributes:
+        state: the states after the last token; clone what is to outlive the next one.
+
+    Shapes:
+        x (B, D) -> y (B, output size).
+
+    Raises:
+        ShapeError: x has another shape, or is of another type than the weights.
+    """
+
+    def __init__(self, layers: Sequence[Direction], batch: int, start: State) -> None:
+        super().__init__(layers)
+        known = self._batch(batch)
+        places = known.places(start)
+        assert places is not None  # as the layers themselves give it
+        new, _, addresses = places
+        self.state = self._state(*new)
+        for own, value in zip(self.state, start, strict=True):
+            for one, other in zip(own, value, strict=True):
+                one.copy_(other)
+        self._shape = known.x
+        self._at = list(zip(known.layers, addresses, strict=True))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The output for the next token of every row."""
+        if x.shape != self._shape or x.dtype is not self._dtype or not x.is_cpu:
+            raise ShapeError(
+                f"Stream: expected x of shape {self._shape} and type {self._dtype} on the CPU, got "
+                f"{tuple(x.shape)}, {x.dtype}, {x.device}."
+            )
+        x, batch = x.contiguous(), self._shape[0]
+        for layer, states in self._at:
+            y = torch.empty_like(layer.like)
+            address = x.data_ptr()
+            layer.step(batch, address, layer.width, states, states, y.data_ptr(), layer.out_width)
+            x = y
+        return x
+
+
+class Steps(Packed):
     """Steps of a stack.
 
     A step takes microseconds: what can be known beforehand is, and a tensor is asked once.
@@ -131,16 +187,6 @@ class Stream(Packed):
             layer.step(batch, address, layer.width, begin, end, y.data_ptr(), layer.out_width)
             x = y
         return x, self._state(*new)
-
-    def _batch(self, batch: int) -> _Batch:
-        layers = []
-        for made in self._layers:
-            like = torch.empty(batch, made.output_size, dtype=self._dtype)
-            layers.append(_Layer(made.stepper.step, made.input_size, made.output_size, like))
-        widths = [made.widths for made in self._layers]
-        alike = all(own == widths[0] for own in widths)
-        places = (_together if alike else _apart)(batch, widths, self._dtype)
-        return _Batch((batch, self._layers[0].input_size), places, tuple(layers))
 
 
 def _together(batch: int, widths: list[Shape], dtype: torch.dtype) -> TakeApart:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from benchmarks import cost, translation
+from benchmarks import cost, products, translation
 from benchmarks.layers import inputs, training
 from benchmarks.plain_translator import Plain
 from penstock.layers.recurrent import Recurrent
@@ -26,6 +26,14 @@ def test_curves_are_drawn(tmp_path, monkeypatch):
     finally:
         torch.set_num_threads(threads)
     assert (tmp_path / "cost.png").stat().st_size > 1000
+
+
+def test_products_are_measured():
+    for _, left, right in products.operands(3, 4, 5):
+        speed, error, of_peer, its_error = products.measure("float32", left, right, 1)
+        assert speed > 0
+        assert of_peer > 0
+        assert max(error, its_error) < 10
 
 
 def test_layers_train():

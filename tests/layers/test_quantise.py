@@ -54,7 +54,7 @@ def test_every_cell_is_the_reference_with_rounded_weights(name, precision):
     check(layer.quantise(precision), oracle.quantise(precision), xs, TOLERANCE[precision])
     assert not torch.equal(layer(xs)[0], before)
     if name not in READS_EARLIER_INPUTS:
-        assert layer._stream is not None
+        assert layer._steps is not None
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

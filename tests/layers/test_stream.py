@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from penstock.cells import CELLS
-from penstock.errors import ShapeError
+from penstock.errors import ConfigError, ShapeError
 from penstock.layers.recurrent import Recurrent
 from tests.tolerances import assert_close
 
@@ -33,7 +33,7 @@ def test_steps_in_compiled_code_are_the_sequence(name, inputs):
     parts = [[part for value in one for part in value] for one in (state, end)]
     for mine, theirs in zip(*parts, strict=True):
         assert_close(mine, theirs.detach(), "float64")
-    assert (layer._stream is None) == (name in READS_EARLIER_INPUTS)
+    assert (layer._steps is None) == (name in READS_EARLIER_INPUTS)
 
 
 def test_new_weights_are_used_at_once(inputs):
@@ -151,3 +151,55 @@ def test_exported_it_is_the_same(inputs):
     layer = Recurrent("gru", 4, 5, 2).double()
     exported = torch.export.export(layer, (inputs,)).module()
     assert_close(exported(inputs)[0].detach(), layer(inputs)[0].detach(), "float64")
+
+
+@pytest.mark.parametrize("name", sorted(set(CELLS) - READS_EARLIER_INPUTS))
+def test_a_stream_is_the_sequence(name, inputs):
+    layer = Recurrent(name, 4, 5, 2).double()
+    expected, end = layer(inputs)
+    stream = layer.stream(batch=3)
+    found = torch.stack([stream(x) for x in inputs])
+    assert_close(found, expected.detach(), "float64")
+    for mine, theirs in zip(stream.state, end, strict=True):
+        for one, other in zip(mine, theirs, strict=True):
+            assert_close(one, other.detach(), "float64")
+
+
+def test_a_stream_goes_on_from_a_state_and_leaves_it(inputs):
+    layer = Recurrent("lstm", 4, [5, 6], 2, batch_first=True, learn_state=True).double()
+    whole = inputs.transpose(0, 1)
+    expected, _ = layer(whole)
+    _, state = layer(whole[:, :2])
+    kept = [[part.clone() for part in one] for one in state]
+    stream = layer.stream(3, state)
+    for t in range(2, 6):
+        assert_close(stream(inputs[t]), expected[:, t].detach(), "float64")
+    assert all(
+        torch.equal(part, other)
+        for one, others in zip(state, kept, strict=True)
+        for part, other in zip(one, others, strict=True)
+    )
+    begun = layer.stream(3)
+    assert_close(begun(inputs[0]), expected[:, 0].detach(), "float64")
+
+
+def test_a_stream_has_the_weights_of_its_beginning(inputs):
+    layer = Recurrent("gru", 4, 5).double()
+    expected, stream = layer(inputs)[0].detach(), layer.stream(3)
+    with torch.no_grad():
+        layer.weights()["U_z"].mul_(2.0)
+    for x, y in zip(inputs, expected, strict=True):
+        assert_close(stream(x), y, "float64")
+
+
+def test_a_stream_refuses_what_does_not_fit(inputs):
+    stream = Recurrent("lstm", 4, 5).stream(3)
+    for x in (inputs[0], inputs[0, :2].float(), inputs[0, :, :2].float(), inputs.float()):
+        with pytest.raises(ShapeError, match=r"expected x of shape \(3, 4\)"):
+            stream(x)
+    with pytest.raises(ConfigError, match="bidirectional"):
+        Recurrent("lstm", 4, 5, bidirectional=True).stream()
+    with pytest.raises(ConfigError, match="the engine is reference"):
+        Recurrent("lstm", 4, 5, engine="reference").stream()
+    with pytest.raises(ShapeError, match="state"):
+        Recurrent("lstm", 4, 5).stream(3, (torch.zeros(1, 2, 5),))

@@ -234,10 +234,10 @@ def test_a_model_in_evaluation_keeps_what_it_has_packed(inputs):
     with torch.no_grad(), evaluating(layer):
         _, state = layer.step(inputs[0])
         layer.step(inputs[1], state)
-    packed = layer._stream
+    packed = layer._steps
     with evaluating(layer):
-        assert layer._stream is packed
+        assert layer._steps is packed
     layer.stack[0].train()
     with evaluating(layer):
         assert not layer.stack[0].training
-        assert layer._stream is None
+        assert layer._steps is None

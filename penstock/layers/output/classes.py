@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from penstock.engines.product import linear
 from penstock.errors import ConfigError
 from penstock.layers.output.base import Output, by_frequency, uniform_start
 from penstock.layers.output.full import summed_loss
@@ -76,8 +77,8 @@ class ClassSoftmax(Output):
     def log_p(self, h: Tensor) -> Tensor:
         """See :meth:`Output.log_p`."""
         found, h = self.arrangement, self.projected(h)
-        of_class = torch.log_softmax(F.linear(h, self.class_weight, self.class_bias), -1)
-        logits = F.linear(h, self.weight, self.bias).split(found.sizes, -1)
+        of_class = torch.log_softmax(linear(h, self.class_weight, self.class_bias), -1)
+        logits = linear(h, self.weight, self.bias).split(found.sizes, -1)
         within = torch.cat([part.log_softmax(-1) for part in logits], -1)
         return (of_class[..., found.class_of] + within)[..., found.places]
 
@@ -86,7 +87,7 @@ class ClassSoftmax(Output):
         h = self.projected(h)
         parts, losses = [], h.new_zeros(len(h))
         for rows, own, matrix, bias, symbols in self._parts(h, targets):
-            logits = F.linear(own, matrix, bias)
+            logits = linear(own, matrix, bias)
             parts.append((rows, F.cross_entropy(logits, symbols, reduction="none")))
         for rows, part in parts:
             losses = losses.index_add(0, rows, part)

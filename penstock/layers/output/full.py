@@ -14,7 +14,7 @@ from penstock.engines.affine import Affine
 from penstock.engines.best import BestSymbols, takes
 from penstock.engines.modes import is_plain, is_transformed
 from penstock.engines.precision import FULL, PRECISIONS, rounded
-from penstock.engines.product import multiply
+from penstock.engines.product import linear, multiply
 from penstock.engines.storage import Snapshot
 from penstock.errors import ConfigError
 from penstock.layers.output.base import Output, uniform_start
@@ -214,7 +214,7 @@ class Softmax(Output):
             product = self._kept("product", lambda: Affine(self._matrix, self.bias, precision))
             logits: Tensor = product(h.reshape(-1, self.width))
             return logits.view(*h.shape[:-1], self.vocab_size)
-        return F.linear(h, self.matrix, self.bias)
+        return linear(h, self.matrix, self.bias)
 
     def log_p(self, h: Tensor) -> Tensor:
         """See :meth:`Output.log_p`."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from penstock.engines.product import linear
 from penstock.layers.output.base import Output, uniform_start
 
 __all__ = ["HierarchicalSoftmax", "huffman"]
@@ -64,7 +65,7 @@ class HierarchicalSoftmax(Output):
     def log_p(self, h: Tensor) -> Tensor:
         """See :meth:`Output.log_p`."""
         paths = self.arrangement
-        scores = F.linear(self.projected(h), self.weight, self.bias)
+        scores = linear(self.projected(h), self.weight, self.bias)
         log_p = h.new_zeros(*h.shape[:-1], self.vocab_size)
         for nodes, signs in zip(paths.nodes.T.long(), paths.signs.T, strict=True):
             inside = nodes >= 0
