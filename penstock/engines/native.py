@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from penstock.engines import operator, reference
 from penstock.engines.differentiate import Again, run_loop
 from penstock.engines.machine import ISA, TYPES, Order, compiled
-from penstock.engines.modes import is_transformed, wants_gradient
+from penstock.engines.modes import is_recorded, is_transformed, wants_gradient
 from penstock.engines.stages import Sequence, Stages
 from penstock.engines.storage import Weights
 from penstock.equations.attention import find_attention, refusal
@@ -278,7 +278,7 @@ class _Run(Stages):
 
     def _run_loop(self, flat: list[Tensor], sizes: list[int], order: Order) -> list[Tensor]:
         text, like = self.recipe.text, self.weights.flat.detach()
-        if torch.compiler.is_compiling():
+        if is_recorded(self.weights.flat, self.sequence.xs):
             return operator.loop(text, flat, sizes, like, *order.parts, wants_gradient(flat))
         again = _again(self.plan, self.weights, self.sequence, self.recipe.lowered, self.real)
         return run_loop(text, flat, sizes, order, like, again, self.weights)

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from penstock._native import has_tiles, multiply_large
-from penstock.engines.modes import is_transformed
+from penstock.engines.modes import is_recorded, is_transformed
 from penstock.engines.precision import FULL, products
 
 __all__ = ["linear", "multiply"]
@@ -64,7 +64,7 @@ def linear(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
         (..., H).
     """
     rows = x.reshape(-1, x.shape[-1])
-    if torch.compiler.is_compiling() or is_transformed() or not _takes(rows, matrix.T):
+    if is_transformed() or not _takes(rows, matrix.T):
         return F.linear(x, matrix, bias)
     product: Tensor = _Product.apply(rows, matrix.T, bias)
     return product.view(*x.shape[:-1], len(matrix))
@@ -91,6 +91,8 @@ class _Product(torch.autograd.Function):
 
 def _takes(left: Tensor, right: Tensor) -> bool:
     """Whether a product is one for tile registers."""
+    if torch.compiler.is_compiling():  # a look at sizes would tie the graph to them
+        return False
     rows, depth, columns = *left.shape, right.shape[1]
     return (
         rows * depth * columns >= _WORTH
@@ -99,6 +101,7 @@ def _takes(left: Tensor, right: Tensor) -> bool:
         and left.device.type == right.device.type == "cpu"
         and has_tiles()
         and not torch.is_autocast_enabled("cpu")
+        and not is_recorded(left, right)
     )
 
 

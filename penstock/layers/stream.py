@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from penstock.engines import stream
-from penstock.engines.modes import is_plain
+from penstock.engines.modes import is_plain, is_recorded
 from penstock.engines.storage import Snapshot
 from penstock.errors import ShapeError
 from penstock.layers.direction import Direction
@@ -38,6 +38,8 @@ def refusal(layers: Sequence[Direction], dropout: float = 0.0) -> str:
             return f"the engine is {layer.choice.engine.name}"
         if "flat" not in layer._parameters:
             return "its weights are made of others"
+        if is_recorded(layer.flat):
+            return "operations are recorded, or have no numbers"
         if layer.flat.is_inference():
             return "weights made in inference mode tell of no change"
         if reason := stream.supports(layer.plan):
@@ -138,7 +140,7 @@ class Stream(Packed):
 
     def __call__(self, x: Tensor) -> Tensor:
         """The output for the next token of every row."""
-        if x.shape != self._shape or x.dtype is not self._dtype or not x.is_cpu:
+        if x.shape != self._shape or x.dtype is not self._dtype or not x.is_cpu or is_recorded(x):
             raise ShapeError(
                 f"Stream: expected x of shape {self._shape} and type {self._dtype} on the CPU, got "
                 f"{tuple(x.shape)}, {x.dtype}, {x.device}."
@@ -168,7 +170,7 @@ class Steps(Packed):
         None where compiled code cannot: a tensor does not fit, the weights have changed, or there
         is more to a tensor than its numbers.
         """
-        if not is_plain() or not self.is_current():
+        if not is_plain(x) or not self.is_current():
             return None
         known = self._known
         if x.shape != known.x:

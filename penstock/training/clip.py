@@ -52,12 +52,15 @@ def global_norm(gradients: Iterable[Tensor]) -> float:
     return float(get_total_norm(list(map(entries, gradients))))
 
 
-def clip_norm(gradients: Iterable[Tensor], threshold: float) -> float:
+def clip_norm(gradients: Iterable[Tensor], threshold: float, norm: float | None = None) -> float:
     """Scale all gradients together so that their joint norm is at most ``threshold``.
 
         if ||g|| >= threshold:  g = threshold / ||g|| * g
 
     A norm that is not finite is returned and nothing is changed.
+
+    Args:
+        norm: ||g||, where it is known already.
 
     Returns:
         ||g|| before clipping.
@@ -66,7 +69,7 @@ def clip_norm(gradients: Iterable[Tensor], threshold: float) -> float:
         Pascanu, Mikolov & Bengio 2013, algorithm 1; lecture 002, algorithm 1; lecture 003.
     """
     gradients = list(gradients)
-    norm = global_norm(gradients)
+    norm = global_norm(gradients) if norm is None else norm
     if threshold <= norm < math.inf:
         for gradient in gradients:
             entries(gradient).mul_(threshold / norm)

@@ -82,19 +82,23 @@ def update(
         _finite("norm of the weights", global_norm([weight.detach() for weight in weights]))
     else:
         evaluate()
-        _clip([w.grad for w in weights if w.grad is not None], settings, gradients)
+        grads = [w.grad for w in weights if w.grad is not None]
+        _clip(grads, settings, gradients, results[0].norm)
         optimiser.step()
     return results[0]
 
 
-def _clip(grads: list[Tensor], settings: TrainingSettings, gradients: NamedGradients) -> None:
+def _clip(
+    grads: list[Tensor], settings: TrainingSettings, gradients: NamedGradients, norm: float
+) -> None:
     """By value, then each on its own, then all together, as far as the settings ask for it."""
+    changed = settings.clip_value or settings.clip_per_parameter
     if settings.clip_value:
         clip_value(grads, settings.clip_value)
     if settings.clip_per_parameter:
         clip_each(gradients(), settings.clip_per_parameter)
     if settings.clip_norm:
-        clip_norm(grads, settings.clip_norm)
+        clip_norm(grads, settings.clip_norm, None if changed else norm)
 
 
 def _coalesce(weights: list[Tensor]) -> None:

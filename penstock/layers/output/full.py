@@ -237,7 +237,9 @@ class Softmax(Output):
 
     def _is_native(self, h: Tensor) -> bool:
         """Whether the native machine may take a product with S."""
-        return is_plain() and takes(h, self._matrix) and not self._matrix.is_inference()
+        return (
+            is_plain(h, self._matrix) and takes(h, self._matrix) and not self._matrix.is_inference()
+        )
 
     def _kept(self, key: str, make: Callable[[], Any]) -> Any:
         """What is made of the weights, until they change."""
