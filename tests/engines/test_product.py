@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
+import sys
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -83,6 +87,36 @@ def test_start_and_out(any_size, shape, start):
     whole, size = exact(left, right, given)
     out = given if start == "out" else torch.full((rows, columns), torch.nan)
     assert multiply(left, right, start=given, out=out) is out
+    assert ((out - whole).abs() <= 1e-6 * size).all()
+
+
+def guarded(rows, columns, at_end):
+    """Random numbers right before or after a page that must not be touched."""
+    size, page = rows * columns * 4, mmap.PAGESIZE
+    pages = -(-size // page)
+    memory = mmap.mmap(-1, (pages + 2) * page)
+    base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    for guard in (base, base + (pages + 1) * page):
+        assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(guard), page, 0) == 0
+    first = (pages + 1) * page - size if at_end else page
+    numbers = torch.frombuffer(memory, dtype=torch.float32, count=rows * columns, offset=first)
+    return numbers.view(rows, columns).copy_(torch.randn(rows, columns))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pages are protected as Linux does it")
+@pytest.mark.parametrize("at_end", [True, False])
+@pytest.mark.parametrize("shape", SHAPES[:-2])
+@pytest.mark.parametrize("turned", [(False, False), (True, False), (False, True), (True, True)])
+def test_nothing_beside_the_operands_is_touched(any_size, at_end, shape, turned):
+    rows, depth, columns = shape
+    sizes = ((rows, depth), (depth, columns))
+    left, right = (
+        guarded(*size[::-1], at_end).T if turn else guarded(*size, at_end)
+        for size, turn in zip(sizes, turned, strict=True)
+    )
+    start, out = guarded(1, columns, at_end)[0], guarded(rows, columns, at_end)
+    whole, size = exact(left, right, start)
+    multiply(left, right, start=start, out=out)
     assert ((out - whole).abs() <= 1e-6 * size).all()
 
 
