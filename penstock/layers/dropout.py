@@ -1,11 +1,29 @@
-"""Dropout with masks that are shared: by all steps of a sequence, or by all uses of a symbol."""
+"""Dropout: of entries, of units at all steps of a sequence, or of all uses of a symbol."""
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
-__all__ = ["sequence_dropout", "symbol_vectors"]
+from penstock.engines.noise import kept
+
+__all__ = ["dropout", "sequence_dropout", "symbol_vectors"]
+
+
+def dropout(xs: Tensor, probability: float, training: bool) -> Tensor:
+    """Drop entries, each on its own, and scale the others up.
+
+    Source: Srivastava et al. 2014.
+
+    Args:
+        xs: of any shape.
+        probability: of dropping an entry, in [0, 1).
+        training: whether to drop at all.
+    """
+    if not training or not probability:
+        return xs
+    return xs * _mask(xs, xs.shape, probability)
 
 
 def sequence_dropout(xs: Tensor, probability: float, training: bool) -> Tensor:
@@ -25,7 +43,7 @@ def sequence_dropout(xs: Tensor, probability: float, training: bool) -> Tensor:
     """
     if not training or not probability:
         return xs
-    return xs * _mask(xs.new_empty(1, *xs.shape[1:]), probability)
+    return xs * _mask(xs, (1, *xs.shape[1:]), probability)
 
 
 def symbol_vectors(
@@ -41,11 +59,11 @@ def symbol_vectors(
     vectors: Tensor = embedding(ids)
     if not training or not probability:
         return vectors
-    mask = _mask(vectors.new_empty(embedding.num_embeddings), probability)
+    mask = _mask(vectors, (embedding.num_embeddings,), probability)
     return vectors * mask[ids][..., None]
 
 
-def _mask(like: Tensor, probability: float) -> Tensor:
+def _mask(like: Tensor, shape: Sequence[int], probability: float) -> Tensor:
     """1 / (1 - p) where kept, 0 elsewhere."""
     keep = 1 - probability
-    return torch.bernoulli(torch.full_like(like, keep)) / keep
+    return kept(shape, keep, like) / keep

@@ -7,7 +7,6 @@ from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from penstock.cells.base import Cell, as_program
 from penstock.engines.modes import is_plain
@@ -18,6 +17,7 @@ from penstock.errors import ConfigError, ShapeError, unknown
 from penstock.layers import convert
 from penstock.layers.checks import check_lengths, check_type, positive, sizes_of_layers
 from penstock.layers.direction import Direction
+from penstock.layers.dropout import dropout
 from penstock.layers.looking import LookingStream
 from penstock.layers.memory import Memory
 from penstock.layers.state import State, join, split, state_type
@@ -325,7 +325,7 @@ class Recurrent(nn.Module):
         for index, direction in enumerate(self._directions()):
             layer, way = divmod(index, self.directions)
             if layer and not way:
-                xs = F.dropout(_side_by_side(outputs), self.dropout, self.training)
+                xs = dropout(_side_by_side(outputs), self.dropout, self.training)
                 outputs = []
             ys, end, values = direction(xs, states[index], reverse=bool(way), **given)
             outputs.append(ys)

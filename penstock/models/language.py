@@ -7,12 +7,11 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from penstock.equations import parse, render
 from penstock.equations.program import Program
 from penstock.errors import ConfigError
-from penstock.layers.dropout import sequence_dropout, symbol_vectors
+from penstock.layers.dropout import dropout, sequence_dropout, symbol_vectors
 from penstock.layers.output import Softmax, output_layer
 from penstock.layers.recurrent import Recurrent
 from penstock.layers.state import State, select
@@ -201,7 +200,7 @@ class LanguageModel(nn.Module):
             reset: (T, B) bool, before which tokens the state starts anew.
             trace: whether the layers' values are given too.
         """
-        xs = F.dropout(self.vectors(ids), self.dropout, self.training)
+        xs = dropout(self.vectors(ids), self.dropout, self.training)
         hidden, *rest = self.recurrent(xs, state, lengths=lengths, reset=reset, trace=trace)
         return self.read_by_output(hidden), *rest
 
@@ -211,7 +210,7 @@ class LanguageModel(nn.Module):
 
     def read_by_output(self, hidden: Tensor) -> Tensor:
         """The last layer as the output reads it, in training without the dropped units."""
-        hidden = F.dropout(hidden, self.dropout, self.training)
+        hidden = dropout(hidden, self.dropout, self.training)
         return sequence_dropout(hidden, self.output_dropout, self.training)
 
     def losses(self, hidden: Tensor, targets: Tensor) -> Tensor:
@@ -255,7 +254,7 @@ class LanguageModel(nn.Module):
 
     def _stepped(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """What the output reads after one token, (B, output size), and the state."""
-        xs = F.dropout(self.vectors(ids), self.dropout, self.training)
+        xs = dropout(self.vectors(ids), self.dropout, self.training)
         hidden, state = self.recurrent.step(xs, state)
         return self.read_by_output(hidden[None])[0], state
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from penstock.equations import parse
 from penstock.equations.program import Program
 from penstock.errors import ConfigError
+from penstock.layers.dropout import dropout
 from penstock.layers.state import State, state_type
 from penstock.models.language import LanguageModel
 
@@ -101,7 +101,7 @@ class WindowModel(LanguageModel):
 
     def read(self, xs: Tensor, *, trace: bool = False) -> Any:
         """What the output layer reads, (T, B, output size), for windows xs (T, B, n E)."""
-        xs = F.dropout(xs, self.dropout, self.training)
+        xs = dropout(xs, self.dropout, self.training)
         # Each window is a sequence of one step: nothing is carried, so all are computed at once.
         hidden, _, *values = self.recurrent(xs.flatten(0, 1)[None], trace=trace)
         hidden = self.read_by_output(hidden.view(*xs.shape[:-1], -1))

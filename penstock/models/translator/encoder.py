@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from penstock.layers.dropout import dropout
 from penstock.layers.memory import Memory
 from penstock.layers.recurrent import Recurrent
 from penstock.models.translator.source import Source
@@ -45,7 +45,7 @@ class Encoder(nn.Module):
         summary = self._summary(ys, lengths)
         if order is not None:  # annotations stand where their words stand
             ys = ys.gather(0, order[..., None].expand_as(ys))
-        ys = F.dropout(ys, self.dropout, self.training)
+        ys = dropout(ys, self.dropout, self.training)
         return Source(ids, Memory(ys, lengths), summary, self._states(state))
 
     def _summary(self, ys: Tensor, lengths: Tensor) -> Tensor:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from penstock.layers.dropout import dropout
 from penstock.models.translator.architecture import Architecture
 from penstock.models.translator.decoder import Decoded, Decoder
 
@@ -50,4 +50,4 @@ class Readout(nn.Module):
             if self.of_word is not None:
                 hidden = hidden + self.of_word(decoded.words)
             hidden = torch.tanh(hidden)
-        return F.dropout(hidden, self.dropout, self.training)
+        return dropout(hidden, self.dropout, self.training)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from penstock.layers.dropout import dropout
 
 __all__ = ["Words"]
 
@@ -48,7 +49,7 @@ class Words(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """The vectors of words, with dropout in training."""
-        xs = F.dropout(self.embedding(ids), self.dropout, self.training)
+        xs = dropout(self.embedding(ids), self.dropout, self.training)
         if self.training and self.word_dropout:
             kept = torch.rand(ids.shape, device=xs.device) >= self.word_dropout
             xs = xs * kept[..., None] / (1 - self.word_dropout)
