@@ -84,7 +84,7 @@ class _Product(torch.autograd.Function):
         of_left, of_right, *of_bias = ctx.needs_input_grad
         return (
             _Product.apply(grad, right.T) if of_left else None,
-            _Product.apply(left.T, grad) if of_right else None,
+            _Product.apply(grad.T, left).T if of_right else None,  # as a matrix lies in memory
             *(grad.sum(0) if wanted else None for wanted in of_bias),
         )
 
