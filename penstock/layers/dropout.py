@@ -37,6 +37,7 @@ def sequence_dropout(xs: Tensor, probability: float, training: bool) -> Tensor:
         training: whether to drop at all.
 
     Example:
+        >>> import torch
         >>> first, second = sequence_dropout(torch.ones(2, 3, 4), 0.5, True)
         >>> torch.equal(first, second)
         True
