@@ -157,12 +157,27 @@ class _Lowering:
         return inside
 
     def value(self, index: int) -> int:
-        """The node of an operation's value."""
-        if index not in self.node:
-            self.node[index] = (
-                self._compute(index) if self.inside[index] else self._from_outside(index)
-            )
+        """The node of an operation's value; made after its operands, however deep they lie."""
+        pending = [index]
+        while pending:
+            last = pending[-1]
+            missing = next((o for o in self._operands(last) if o not in self.node), None)
+            if missing is not None:
+                pending.append(missing)
+            elif pending.pop() not in self.node:
+                inside = self.inside[last]
+                self.node[last] = self._compute(last) if inside else self._from_outside(last)
         return self.node[index]
+
+    def _operands(self, index: int) -> tuple[int, ...]:
+        """Operations whose nodes are made first; an attention sees to its own."""
+        found = self.attention
+        if not self.inside[index] or (found and index in (found.alignment, *found.contexts)):
+            return ()
+        operation = self.operations[index]
+        return (
+            (self.plan.product_of[index].operand,) if operation.op == "matmul" else operation.args
+        )
 
     def _kept(self, kept: Collection[int]) -> set[int]:
         read = {

@@ -13,6 +13,7 @@ from penstock.cells import CELLS
 from penstock.engines import machine, native, reference
 from penstock.equations import derivatives, parse
 from penstock.equations.chance import evaluation, training
+from penstock.layers.recurrent import Recurrent
 from tests.engines.case import Case, assert_same, small
 from tests.strategies import programs
 from tests.tolerances import assert_close
@@ -152,3 +153,13 @@ def test_a_run_leaves_nothing_behind():
     known = [weakref.ref(tensor) for tensor in (ys, *end.values(), *traces.values())]
     del ys, end, traces
     assert not any(tensor() is not None for tensor in known)
+
+
+def test_equations_deeper_than_pythons_recursion():
+    lines = ["g0 = tanh(W @ x + U0 @ h[t-1])"]
+    lines += [f"g{i} = tanh(U{i} @ g{i - 1})" for i in range(1, 400)]
+    text = "\n".join([*lines, "h = g399"])
+    layer, oracle = (Recurrent(text, 1, 1, engine=engine) for engine in ("native", "reference"))
+    oracle.load_state_dict(layer.state_dict())
+    xs = torch.randn(2, 1, 1)
+    torch.testing.assert_close(layer(xs)[0], oracle(xs)[0])
