@@ -29,7 +29,7 @@ def read_links(files: Sequence[Path], corpus: PairCorpus) -> dict[int, list[Link
         corpus: the pairs.
 
     Raises:
-        DataError: a line is no alignment, or there are too few.
+        DataError: a line is no alignment, or there are more or fewer lines than pairs.
     """
     wanted = {int(line): row for row, line in enumerate(corpus.lines)}
     found = {}
@@ -41,10 +41,10 @@ def read_links(files: Sequence[Path], corpus: PairCorpus) -> dict[int, list[Link
                 _places(side.tokeniser, side[row][:-1]) for side in (corpus.src, corpus.tgt)
             )
             found[number] = list(_of_tokens(words, source, target, f"{file}:{line}"))
-    if missing := wanted.keys() - found.keys():
+    if number + 1 != corpus.counts.total:
         raise DataError(
-            f"{files[0]}: expected a line of links for each of at least {max(missing) + 1:,} "
-            f"pairs, got {number + 1:,}."
+            f"{files[0]}: expected a line of links for each of {corpus.counts.total:,} pairs, got "
+            f"{number + 1:,}."
         )
     return found
 

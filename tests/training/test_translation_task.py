@@ -206,7 +206,8 @@ def test_links_of_words_are_links_of_all_their_tokens(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("0-0\n", "links: expected a line of links for each of at least 2 pairs, got 1"),
+        ("0-0\n", "links: expected a line of links for each of 2 pairs, got 1"),
+        ("0-0\n0-0\n\n", "links: expected a line of links for each of 2 pairs, got 3"),
         ("0-0\n0-1\n", "links:2: expected links of words that are there, got 0-1"),
         ("0-0\n0:0\n", "links:2: expected links such as 0-0 1-2, got '0:0'"),
     ],
