@@ -192,7 +192,13 @@ class Recurrent(nn.Module):
 
     @torch.no_grad()
     def stream(self, batch: int = 1, state: State | None = None) -> Stream:
-        """The quickest way to read token by token: ``stream(x)`` gives y and changes the states."""
+        """``batch`` sequences to be read token by token, the quickest way: ``y = stream(x)``.
+
+        See :class:`~penstock.layers.stream.Stream`. They begin with ``state``.
+
+        Raises:
+            ConfigError: steps of this layer do not run in compiled code.
+        """
         if reason := "it is bidirectional" if self.directions == 2 else self._not_streamed():
             raise ConfigError(f"Recurrent.stream: no compiled steps, {reason}. Use step().")
         xs = self._directions()[0].flat.new_zeros(batch, 0, self.input_size)
