@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from penstock._native import has_tiles
 from penstock.engines import operator, reference
 from penstock.engines.differentiate import Again, run_loop
 from penstock.engines.machine import ISA, TYPES, Order, compiled
@@ -81,9 +82,10 @@ def describe(plan: Plan, sizes: Mapping[str, int]) -> str:
     ways = [found.phases for found in (made.assembly, made.way_back.assembly)]
     forward, back = (f"{count} phase{'s' * (count > 1)}" for count in ways)
     apart = " (units apart, threads never meet)" if made.assembly.apart else ""
+    tiles = ", large products on tile registers" if has_tiles() else ""
     return (
-        f"native: a step is {forward} forward and {back} back{apart}, instruction set {ISA}; "
-        "second derivatives and torch.func: reference"
+        f"native: a step is {forward} forward and {back} back{apart}, instruction set {ISA}"
+        f"{tiles}; second derivatives and torch.func: reference"
     )
 
 
