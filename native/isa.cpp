@@ -3,6 +3,7 @@
 
 #include "attend.h"
 #include "best.h"
+#include "entropy.h"
 #include "instructions.h"
 #include "large.h"
 
@@ -27,7 +28,8 @@ Functions<T> functions() {
 
 const Table& PENSTOCK_TABLE(PENSTOCK_ISA)() {
     static const Table table{PENSTOCK_ISA::TileRegisters::exist, PENSTOCK_ISA::multiply_large,
-                             PENSTOCK_ISA::functions<float>(), PENSTOCK_ISA::functions<double>()};
+                             PENSTOCK_ISA::cross_entropy, PENSTOCK_ISA::functions<float>(),
+                             PENSTOCK_ISA::functions<double>()};
     return table;
 }
 

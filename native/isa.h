@@ -58,10 +58,21 @@ struct LargeProduct {
     int pieces;  // of bfloat16 that stand for a number: 3, or 1 for rounded operands
 };
 
+// Rows of logits of a softmax over symbols, one behind the other.
+struct CrossEntropy {
+    int64_t rows, symbols;
+    float* logits;           // become the gradient by them, if `gradient`
+    const int64_t* targets;  // of each row; less than 0: the row does not count
+    float smoothing;         // share of a target's probability that is spread over all symbols
+    bool gradient;
+    float* losses;  // of each row
+};
+
 struct Table {
     bool (*has_tiles)();  // registers for products in bfloat16
     // With tiles only. False if there was NaN, or infinity, whose products are NaN then.
     bool (*multiply_large)(const LargeProduct&, int threads);
+    void (*cross_entropy)(const CrossEntropy&, int threads);
     Functions<float> of_float;
     Functions<double> of_double;
 };

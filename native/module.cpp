@@ -282,6 +282,20 @@ bool multiply_large(Address left, int64_t rows, int64_t left_by_row, int64_t lef
     return instruction_sets().front().table().multiply_large(product, threads);
 }
 
+// Losses of rows of logits; see `CrossEntropy`.
+void cross_entropy(const std::string& isa, int64_t rows, int64_t symbols, Address logits,
+                   Address targets, float smoothing, bool gradient, Address losses, int threads) {
+    const CrossEntropy given{rows,
+                             symbols,
+                             reinterpret_cast<float*>(logits),
+                             reinterpret_cast<const int64_t*>(targets),
+                             smoothing,
+                             gradient,
+                             reinterpret_cast<float*>(losses)};
+    nb::gil_scoped_release release;
+    find(isa).cross_entropy(given, threads);
+}
+
 // Packs the matrix of a softmax, (symbols, depth), for `best_symbols`: all of it, or the rows listed.
 void pack_symbols(const std::string& isa, Address matrix, Address listed, int64_t count, int64_t depth,
                   Address out, bool is_double, int threads) {
@@ -339,6 +353,7 @@ NB_MODULE(_native, m) {
     m.def("multiplies_halves", &penstock::multiplies_halves);
     m.def("has_tiles", [] { return penstock::instruction_sets().front().table().has_tiles(); });
     m.def("multiply_large", &penstock::multiply_large);
+    m.def("cross_entropy", &penstock::cross_entropy);
     m.def("pack_symbols", &penstock::pack_symbols);
     m.def("best_symbols", &penstock::best_symbols);
     nb::class_<Machine>(m, "Machine")

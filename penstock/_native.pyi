@@ -14,6 +14,9 @@ def has_tiles() -> bool:
 def multiply_large(*arguments: object) -> bool:
     """Multiply matrices given by address; whether all their numbers are finite."""
 
+def cross_entropy(isa: str, *arguments: object) -> None:
+    """Losses of rows of logits, and the gradient in their place; tensors are given by address."""
+
 def pack_symbols(isa: str, *arguments: object) -> None:
     """Copy rows of a softmax's matrix, given by address, to the order in which they are read."""
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from penstock.engines.affine import Affine
 from penstock.engines.best import BestSymbols, takes
+from penstock.engines.entropy import cross_entropy_
 from penstock.engines.modes import is_plain, is_transformed
 from penstock.engines.precision import FULL, PRECISIONS, rounded
 from penstock.engines.product import linear, multiply
@@ -38,31 +39,15 @@ class _SummedLoss(torch.autograd.Function):
     def forward(
         ctx: Any, h: Tensor, matrix: Tensor, bias: Tensor, targets: Tensor, smoothing: float
     ) -> Tensor:
-        real = targets >= 0
         total = h.new_zeros(())
         wanted = any(ctx.needs_input_grad)
         make = torch.empty_like if len(h) else torch.zeros_like
         grads = [make(tensor) for tensor in (h, matrix, bias)] if wanted else []
-        share = smoothing / len(matrix)
         for rows in _blocks(len(h), len(matrix)):
-            logits = multiply(h[rows], matrix.T, start=bias)
-            chosen = targets[rows].clamp(min=0)[:, None]
-            counted = real[rows, None].to(logits)
-            logits.sub_(logits.amax(-1, keepdim=True))
-            reached = (1 - smoothing) * logits.gather(-1, chosen)
-            if smoothing:
-                reached += share * logits.sum(-1, keepdim=True)
-            p = logits.exp_()  # one exponential for the sum and for the gradient
-            z = p.sum(-1, keepdim=True)
-            total += ((z.log() - reached) * counted).sum()
+            p = multiply(h[rows], matrix.T, start=bias)
+            total += cross_entropy_(p, targets[rows], smoothing=smoothing, gradient=wanted).sum()
             if wanted:
-                p.mul_(counted / z).scatter_add_(-1, chosen, (smoothing - 1) * counted)
-                if smoothing:
-                    p.sub_(share * counted)
-                multiply(p, matrix, out=grads[0][rows])
-                before = grads[1] if rows.start else None
-                multiply(p.T, h[rows], start=before, out=grads[1])
-                grads[2] = grads[2] + p.sum(0) if rows.start else p.sum(0)
+                _add_gradients(grads, rows, p, h, matrix)
         ctx.save_for_backward(*grads)
         return total
 
@@ -81,23 +66,29 @@ class _EachLoss(torch.autograd.Function):
         losses = h.new_empty(len(h))
         for rows in _blocks(len(h), len(matrix)):
             logits = multiply(h[rows], matrix.T, start=bias)
-            losses[rows] = F.cross_entropy(logits, targets[rows], ignore_index=-1, reduction="none")
+            losses[rows] = cross_entropy_(logits, targets[rows])
         return losses
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         h, matrix, bias, targets = ctx.saved_tensors
-        grads = [torch.zeros_like(tensor) for tensor in (h, matrix, bias)]
+        make = torch.empty_like if len(h) else torch.zeros_like
+        grads = [make(tensor) for tensor in (h, matrix, bias)]
         for rows in _blocks(len(h), len(matrix)):
-            p = torch.softmax(multiply(h[rows], matrix.T, start=bias), -1)
-            chosen = targets[rows].clamp(min=0)[:, None]
-            p.scatter_add_(-1, chosen, -torch.ones_like(chosen, dtype=p.dtype))
-            p *= (grad[rows] * (targets[rows] >= 0))[:, None]
-            multiply(p, matrix, out=grads[0][rows])
-            multiply(p.T, h[rows], start=grads[1], out=grads[1])
-            grads[2] += p.sum(0)
+            p = multiply(h[rows], matrix.T, start=bias)
+            cross_entropy_(p, targets[rows], gradient=True)
+            p *= grad[rows, None]
+            _add_gradients(grads, rows, p, h, matrix)
         return (*grads, None)
+
+
+def _add_gradients(grads: list[Tensor], rows: slice, p: Tensor, h: Tensor, matrix: Tensor) -> None:
+    """Add what some rows give to the gradients by h, S and b; ``p`` is that by their logits."""
+    multiply(p, matrix, out=grads[0][rows])
+    before = grads[1] if rows.start else None
+    multiply(p.T, h[rows], start=before, out=grads[1])
+    grads[2] = grads[2] + p.sum(0) if rows.start else p.sum(0)
 
 
 def _plain_losses(
