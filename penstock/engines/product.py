@@ -3,8 +3,8 @@
 A float32 is exactly the sum of three numbers in bfloat16, and six products of such pieces give the
 product of two as exactly as float32 does (Henry, Tang & Heinecke 2019, "Leveraging the bfloat16
 artificial intelligence datatype for higher-precision computations", arXiv:1904.06376). That is
-faster than the units for float32, nearer to the exact sum than PyTorch's product, and its bits do
-not depend on the number of threads. What is below 1e-31 loses its last bits.
+faster than the units for float32, with errors of the same size, and its bits do not depend on the
+number of threads. What is below 1e-31 loses its last bits.
 """
 
 from __future__ import annotations
