@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import platform
+import statistics
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
@@ -254,7 +254,7 @@ def main() -> None:
     for cell in PEERS:
         ratios = [line["ratio"] for line in made if line["what"] == f"{cell}, 1 layer"]
         if ratios:
-            mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+            mean = statistics.geometric_mean(ratios)
             print(
                 f"{cell}, 1 layer: geometric mean of the ratios {mean:.2f}, least {min(ratios):.2f}"
             )

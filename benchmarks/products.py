@@ -7,7 +7,7 @@ words.  Errors are by the sum of what is added up, in units of 2^-24.
 from __future__ import annotations
 
 import argparse
-import math
+import statistics
 from collections.abc import Callable, Iterator
 
 import torch
@@ -86,5 +86,5 @@ def main() -> None:
                 f"   {mine:.2f} {theirs:.2f}",
                 flush=True,
             )
-    mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+    mean = statistics.geometric_mean(ratios)
     print(f"geometric mean of the ratios {mean:.2f}, least {min(ratios):.2f}")

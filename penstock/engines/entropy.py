@@ -5,12 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from penstock._native import cross_entropy, instruction_sets
+from penstock._native import cross_entropy
+from penstock.engines.machine import ISA
 from penstock.engines.modes import is_recorded
 
 __all__ = ["cross_entropy_"]
-
-_ISA = instruction_sets()[0]
 
 
 def cross_entropy_(
@@ -35,7 +34,7 @@ def cross_entropy_(
     if is_native and not is_recorded(logits, targets):
         losses, targets = logits.new_empty(len(logits)), targets.long().contiguous()
         cross_entropy(
-            _ISA, *logits.shape, logits.data_ptr(), targets.data_ptr(), smoothing, gradient,
+            ISA, *logits.shape, logits.data_ptr(), targets.data_ptr(), smoothing, gradient,
             losses.data_ptr(), torch.get_num_threads(),
         )  # fmt: skip
         return losses

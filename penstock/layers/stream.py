@@ -78,6 +78,16 @@ class _Batch:
     places: TakeApart
     layers: tuple[_Layer, ...]
 
+    def step(self, x: Tensor, first: list[list[int]], last: list[list[int]]) -> Tensor:
+        """The output for x; each layer's states are read and written at these addresses."""
+        x, batch = x.contiguous(), self.x[0]
+        for layer, begin, end in zip(self.layers, first, last, strict=True):
+            y = torch.empty_like(layer.like)
+            address = x.data_ptr()
+            layer.step(batch, address, layer.width, begin, end, y.data_ptr(), layer.out_width)
+            x = y
+        return x
+
 
 class Packed:
     """A stack of one-directional layers with the weights as they were when it was made."""
@@ -127,31 +137,24 @@ class Stream(Packed):
 
     def __init__(self, layers: Sequence[Direction], batch: int, start: State) -> None:
         super().__init__(layers)
-        known = self._batch(batch)
-        places = known.places(start)
+        self._known = self._batch(batch)
+        places = self._known.places(start)
         assert places is not None  # as the layers themselves give it
-        new, _, addresses = places
+        new, _, self._at = places
         self.state = self._state(*new)
         for own, value in zip(self.state, start, strict=True):
             for one, other in zip(own, value, strict=True):
                 one.copy_(other)
-        self._shape = known.x
-        self._at = list(zip(known.layers, addresses, strict=True))
 
     def __call__(self, x: Tensor) -> Tensor:
         """The output for the next token of every row."""
-        if x.shape != self._shape or x.dtype is not self._dtype or not x.is_cpu or is_recorded(x):
+        shape = self._known.x
+        if x.shape != shape or x.dtype is not self._dtype or not x.is_cpu or is_recorded(x):
             raise ShapeError(
-                f"Stream: expected x of shape {self._shape} and type {self._dtype} on the CPU, got "
+                f"Stream: expected x of shape {shape} and type {self._dtype} on the CPU, got "
                 f"{tuple(x.shape)}, {x.dtype}, {x.device}."
             )
-        x, batch = x.contiguous(), self._shape[0]
-        for layer, states in self._at:
-            y = torch.empty_like(layer.like)
-            address = x.data_ptr()
-            layer.step(batch, address, layer.width, states, states, y.data_ptr(), layer.out_width)
-            x = y
-        return x
+        return self._known.step(x, self._at, self._at)
 
 
 class Steps(Packed):
@@ -182,13 +185,7 @@ class Steps(Packed):
         if (places := known.places(state)) is None:
             return None
         new, first, last = places
-        x, batch = x.contiguous(), known.x[0]
-        for layer, begin, end in zip(known.layers, first, last, strict=True):
-            y = torch.empty_like(layer.like)
-            address = x.data_ptr()
-            layer.step(batch, address, layer.width, begin, end, y.data_ptr(), layer.out_width)
-            x = y
-        return x, self._state(*new)
+        return known.step(x, first, last), self._state(*new)
 
 
 def _together(batch: int, widths: list[Shape], dtype: torch.dtype) -> TakeApart:

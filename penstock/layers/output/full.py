@@ -41,8 +41,7 @@ class _SummedLoss(torch.autograd.Function):
     ) -> Tensor:
         total = h.new_zeros(())
         wanted = any(ctx.needs_input_grad)
-        make = torch.empty_like if len(h) else torch.zeros_like
-        grads = [make(tensor) for tensor in (h, matrix, bias)] if wanted else []
+        grads = _gradients(h, matrix, bias) if wanted else []
         for rows in _blocks(len(h), len(matrix)):
             p = multiply(h[rows], matrix.T, start=bias)
             total += cross_entropy_(p, targets[rows], smoothing=smoothing, gradient=wanted).sum()
@@ -73,14 +72,19 @@ class _EachLoss(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         h, matrix, bias, targets = ctx.saved_tensors
-        make = torch.empty_like if len(h) else torch.zeros_like
-        grads = [make(tensor) for tensor in (h, matrix, bias)]
+        grads = _gradients(h, matrix, bias)
         for rows in _blocks(len(h), len(matrix)):
             p = multiply(h[rows], matrix.T, start=bias)
             cross_entropy_(p, targets[rows], gradient=True)
             p *= grad[rows, None]
             _add_gradients(grads, rows, p, h, matrix)
         return (*grads, None)
+
+
+def _gradients(h: Tensor, *weights: Tensor) -> list[Tensor]:
+    """What :func:`_add_gradients` fills, from the first row on; zeros where there is none."""
+    make = torch.empty_like if len(h) else torch.zeros_like
+    return [make(tensor) for tensor in (h, *weights)]
 
 
 def _add_gradients(grads: list[Tensor], rows: slice, p: Tensor, h: Tensor, matrix: Tensor) -> None:
