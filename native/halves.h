@@ -5,9 +5,9 @@
 // columns.
 #pragma once
 
+#include "memory.h"
+#include "operands.h"
 #include "product.h"
-#include "program.h"
-#include "tiles.h"
 
 namespace penstock::PENSTOCK_ISA {
 
@@ -24,6 +24,8 @@ __attribute__((target("avx512bf16"))) inline uint16_t* to_halves(const float* ro
     }
     return out + filled(length);
 }
+
+constexpr int kPairRows = 24;  // whose sums fit in registers
 
 // Some rows with one member: each product of the unit takes a pair of depths.
 template <int ROWS>
@@ -120,12 +122,17 @@ inline void multiply_halves(TileRegisters& registers, const uint16_t* rows, int6
     const int64_t per_member = depth / 2 * kTile;
     if (!TileRegisters::exist()) {
         for (int64_t m = 0; m < members; ++m, words += per_member, out += slot) {
-            multiply_some_pairs<kRows>(rows, count, depth, words, out);
+            for (int64_t r = 0; r < count; r += kPairRows) {
+                multiply_some_pairs<kPairRows>(rows + r * depth, std::min<int64_t>(kPairRows, count - r),
+                                               depth, words, out + r * kTile);
+            }
         }
         return;
     }
     const int64_t first = count > kTileRows ? (count + 1) / 2 : count;
-    registers.shape(first, count - first);
+    const auto one = static_cast<uint8_t>(first);
+    const auto other = static_cast<uint8_t>(count > kTileRows ? count - first : first);
+    registers.shape({one, one, other, other, one, other, kTileRows, kTileRows});
     for (int64_t m = 0; m < members;) {
         const uint32_t* from = words + m * per_member;
         float* to = out + m * slot;
@@ -144,11 +151,27 @@ inline void multiply_halves(TileRegisters& registers, const uint16_t* rows, int6
     }
 }
 
-#else  // no such units: the program is not asked for
+class HalfRows : public TileRows {
+  public:
+    HalfRows(const Panel& panel, int64_t rows)
+        : panel_(panel), depth_(panel.filled_depth()), rows_(make_buffer<uint16_t>(rows * depth_)) {}
 
-inline uint16_t* to_halves(const float*, int64_t, uint16_t* out) { return out; }
-inline void multiply_halves(TileRegisters&, const uint16_t*, int64_t, int64_t, const uint32_t*,
-                            int64_t, float*, int64_t) {}
+    void take(int64_t row, const float* const* stretches) override {
+        uint16_t* to = rows_.get() + row * depth_;
+        for (const auto& [operand, length] : panel_.stretches) to = to_halves(*stretches++, length, to);
+    }
+
+    void multiply(TileRegisters& registers, int64_t first, int64_t count, const uint32_t* tile,
+                  float* out, int64_t slot) const override {
+        multiply_halves(registers, rows_.get() + first * depth_, count, depth_, tile, panel_.members,
+                        out, slot);
+    }
+
+  private:
+    const Panel& panel_;
+    const int64_t depth_;
+    Buffer<uint16_t> rows_;
+};
 
 #endif
 

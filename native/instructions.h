@@ -47,7 +47,7 @@ void Run<T>::multiply(const Instruction& instruction, const Place& place) {
     const int64_t depth = panel.depth(), per_tile = depth * panel.members * kTile;
     const T* data = tensors_->panels[instruction.i];
     T* out = place.slots + instruction.out * slot_size();
-    if (tensors_->precision == Precision::kHalves) return multiply_rounded(instruction, place, out);
+    if (tensors_->precision >= Precision::kHalves) return multiply_tiles(instruction, place, out);
     const T* rows[kRows];
     int64_t from = 0;
     for (const auto& [operand, length] : panel.stretches) {
@@ -64,19 +64,17 @@ void Run<T>::multiply(const Instruction& instruction, const Place& place) {
     }
 }
 
-// With operands that are rounded already.
+// With operands as tile registers take them.
 template <class T>
-void Run<T>::multiply_rounded(const Instruction& instruction, const Place& place, T* out) {
+void Run<T>::multiply_tiles(const Instruction& instruction, const Place& place, T* out) {
     if constexpr (std::is_same_v<T, float>) {
         const Panel& panel = program_.panels[instruction.i];
-        const int64_t depth = panel.filled_depth(), per_tile = panel.members * depth / 2 * kTile;
+        const int64_t per_tile = panel.words(tensors_->precision) / panel.tiles();
         const auto* words = reinterpret_cast<const uint32_t*>(tensors_->panels[instruction.i]);
-        const uint16_t* rows =
-            halves_[place.thread][instruction.i].get() + (place.token - place.first) * depth;
+        const TileRows& rows = *operands_[place.thread][instruction.i];
         for (int64_t t = 0; t < place.tiles; ++t) {
-            multiply_halves(*registers_[place.thread], rows, place.count, depth,
-                            words + (place.tile + t) * per_tile, panel.members,
-                            out + t * place.count * kTile, slot_size());
+            rows.multiply(*registers_[place.thread], place.token - place.first, place.count,
+                          words + (place.tile + t) * per_tile, out + t * place.count * kTile, slot_size());
         }
     }
 }
@@ -170,7 +168,7 @@ template <class T>
 void Run<T>::write(const Instruction& in, const Place& place, const T* a) {
     if (in.op == Op::kStoreTiled) {
         T* to = tensors_->outputs[in.i] + tiled(place, tensors_->output_widths[in.i]);
-        for (int64_t r = 0; r < place.count; ++r) copy_tile(a + r * kTile, to + r * kTile);
+        for (int64_t r = 0; r < place.count; ++r) stream_tile(a + r * kTile, to + r * kTile);
         return;
     }
     const int64_t u = place.tile * kTile;

@@ -27,9 +27,9 @@ Functions<T> functions() {
 }  // namespace PENSTOCK_ISA
 
 const Table& PENSTOCK_TABLE(PENSTOCK_ISA)() {
-    static const Table table{PENSTOCK_ISA::TileRegisters::exist, PENSTOCK_ISA::multiply_large,
-                             PENSTOCK_ISA::cross_entropy, PENSTOCK_ISA::functions<float>(),
-                             PENSTOCK_ISA::functions<double>()};
+    using namespace PENSTOCK_ISA;
+    static const Table table{TileRegisters::exist, multiply_large, prefers_fixed,      pack_fixed,
+                             cross_entropy,        functions<float>(), functions<double>()};
     return table;
 }
 

@@ -55,7 +55,7 @@ struct LargeProduct {
     int64_t start_by_row;  // 0 if all rows begin with the same numbers
     float* out;
     int64_t by_row;
-    int pieces;  // of bfloat16 that stand for a number: 3, or 1 for rounded operands
+    enum Way : int { kWhole, kExact, kRounded } way;  // whole numbers, pieces, operands in bfloat16
 };
 
 // Rows of logits of a softmax over symbols, one behind the other.
@@ -72,6 +72,11 @@ struct Table {
     bool (*has_tiles)();  // registers for products in bfloat16
     // With tiles only. False if there was NaN, or infinity, whose products are NaN then.
     bool (*multiply_large)(const LargeProduct&, int threads);
+    // Whether a program's products of float32, of so many rows, are faster in whole numbers.
+    bool (*prefers_fixed)(const Program&, int64_t rows);
+    // A panel of these, as `Functions::pack` makes one. False if they do not stand for its own.
+    bool (*pack_fixed)(const Panel&, const float* const* members, int64_t by_unit, int64_t by_depth,
+                       uint32_t* out);
     void (*cross_entropy)(const CrossEntropy&, int threads);
     Functions<float> of_float;
     Functions<double> of_double;

@@ -3,9 +3,8 @@
 
 #include <omp.h>
 
-#include <atomic>
-#include <thread>
-
+#include "barrier.h"
+#include "fixed.h"
 #include "halves.h"
 #include "memory.h"
 #include "reduced.h"
@@ -13,40 +12,6 @@
 namespace penstock::PENSTOCK_ISA {
 
 inline int64_t padded(int64_t width) { return (width + kTile - 1) / kTile * kTile; }
-
-inline void pause() {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#endif
-}
-
-// Threads meet here at the end of every phase. They spin a while: a phase takes
-// microseconds.
-class Barrier {
-  public:
-    explicit Barrier(int threads) : threads_(threads) {}
-    void meet() {
-        if (threads_ == 1) return;
-        const int turn = turn_.load(std::memory_order_relaxed);
-        if (arrived_.fetch_add(1, std::memory_order_acq_rel) == threads_ - 1) {
-            arrived_.store(0, std::memory_order_relaxed);
-            turn_.store(turn + 1, std::memory_order_release);
-            return;
-        }
-        for (int spins = 0; turn_.load(std::memory_order_acquire) == turn; ++spins) {
-            if (spins < 300) {
-                pause();
-            } else {  // the other thread may be waiting for this processor
-                std::this_thread::yield();
-            }
-        }
-    }
-
-  private:
-    const int threads_;
-    alignas(64) std::atomic<int> arrived_{0};
-    alignas(64) std::atomic<int> turn_{0};
-};
 
 // Values of all rows, padded to whole tiles.
 template <class T>
@@ -59,6 +24,16 @@ struct Rows {
     T* row(int64_t b) const { return data.get() + b * stride; }
 };
 
+inline std::unique_ptr<TileRows> make_rows([[maybe_unused]] const Panel& panel,
+                                           [[maybe_unused]] Precision precision,
+                                           [[maybe_unused]] int64_t rows) {
+#ifdef PENSTOCK_HAS_TILES
+    if (precision == Precision::kFixed) return std::make_unique<FixedRows>(panel, rows);
+    if (precision == Precision::kHalves) return std::make_unique<HalfRows>(panel, rows);
+#endif
+    throw std::invalid_argument("Machine: no tile registers");
+}
+
 // Runs of a batch, one at a time; what they need in memory is taken once.
 template <class T>
 class Run : public Runs<T> {
@@ -66,7 +41,6 @@ class Run : public Runs<T> {
     Run(const Program& program, int64_t batch)
         : program_(program),
           batch_(batch),
-          rows_of_block_(program.tiles() * ((batch + kRows - 1) / kRows) < 16 ? kRows / 2 : kRows),
           parts_(std::clamp<int64_t>(batch, 1, 8)) {
         for (int64_t width : program.states) {
             for (auto* states : {&now_, &next_}) states->emplace_back(batch, width);
@@ -89,10 +63,11 @@ class Run : public Runs<T> {
         tensors_ = &tensors;
         threads_ = useful(threads);
         divided_ = divides_rows();
+        rows_of_block_ = rows_of_block();
         while (static_cast<int>(scratch_.size()) < threads_) {
             scratch_.push_back(make_buffer<T>(program_.slots * slot_size()));
         }
-        if (tensors.precision == Precision::kHalves) make_halves();
+        if (tensors.precision >= Precision::kHalves) make_operands();
         registers_.resize(threads_);
         if (looks_back_) find_previous();
         for (auto& sum : sums_) std::fill_n(sum.data.get(), parts_ * sum.stride, T(0));
@@ -147,22 +122,38 @@ class Run : public Runs<T> {
         return static_cast<int>(std::clamp<int64_t>(work / kWorth, 1, threads));
     }
 
-    // Threads divide the rows where all matrices fit in the cache of each. A thread of fewer rows
-    // would add up products in another order.
+    // Threads divide the rows where all matrices fit in the cache of each. In full precision a thread of
+    // fewer rows would add up products in another order.
     bool divides_rows() const {
         constexpr int64_t kFewest = 8;
         if (program_.apart || threads_ == 1 || threads_ > parts_) return false;
-        if (tensors_->offsets || batch_ < kFewest * threads_) return false;
+        if (batch_ < kFewest * threads_) return false;
+        const bool full = tensors_->precision == Precision::kFull;
+        if (tensors_->offsets && tensors_->precision < Precision::kHalves) return false;
         int64_t bytes = 0;
-        for (const auto& panel : program_.panels) bytes += panel.size() * sizeof(T);
-        if (tensors_->precision != Precision::kFull) bytes /= 2;
+        for (const auto& panel : program_.panels) {
+            bytes += full ? panel.size() * sizeof(T) : 4 * panel.words(tensors_->precision);
+        }
         return bytes <= second_cache() / 2;
     }
 
-    // Where the rows of a thread begin: at a part of the batch, whose sums are its own.
-    int64_t first_row(int thread) const {
+    // Tile registers take 32 rows at once; other units take small blocks where there are few, so that
+    // threads have equal work.
+    int64_t rows_of_block() const {
+        constexpr int64_t kMost = 24, kFew = 16;
+        if (tensors_->precision >= Precision::kHalves) return kRows;
+        return program_.tiles() * ((batch_ + kMost - 1) / kMost) < kFew ? kMost / 2 : kMost;
+    }
+
+    // Where the rows of a thread begin among those of a step: at a part of the batch, whose sums are its
+    // own.
+    int64_t first_row(int64_t first, int64_t count, int thread) const {
         const int64_t part = parts_ * thread / threads_;
-        return (part * batch_ + parts_ - 1) / parts_;
+        if (!tensors_->offsets) return (part * batch_ + parts_ - 1) / parts_;
+        const int64_t* rows = tensors_->rows + first;
+        int64_t n = count * thread / threads_;
+        while (n > 0 && n < count && part_of_[rows[n]] == part_of_[rows[n - 1]]) --n;
+        return n;
     }
 
     void work(int thread, Barrier& barrier) {
@@ -188,14 +179,15 @@ class Run : public Runs<T> {
             // On a busy machine threads that keep in step run side by side; others wait at the end.
             if (divided_) barrier.meet();
         }
+        std::atomic_thread_fence(std::memory_order_seq_cst);  // of what went past the caches
     }
 
-    // Rows of the products' operands in bfloat16, for each thread and panel.
-    void make_halves() {
-        halves_.resize(threads_);
-        for (auto& of_thread : halves_) {
+    // For each thread and panel.
+    void make_operands() {
+        operands_.resize(threads_);
+        for (auto& of_thread : operands_) {
             for (size_t i = of_thread.size(); i < program_.panels.size(); ++i) {
-                of_thread.push_back(make_buffer<uint16_t>(batch_ * program_.panels[i].filled_depth()));
+                of_thread.push_back(make_rows(program_.panels[i], tensors_->precision, batch_));
             }
         }
     }
@@ -203,15 +195,16 @@ class Run : public Runs<T> {
     // Each thread rounds the operands for itself: that costs less than to meet.
     void round_operands(const Group& group, int64_t first, int64_t low, int64_t high, bool swapped,
                         int thread) {
+        std::vector<const T*> stretches;
         for (const auto& instruction : group.code) {
             if (instruction.op != Op::kMultiply) continue;
-            const int64_t depth = program_.panels[instruction.i].filled_depth();
-            uint16_t* to = halves_[thread][instruction.i].get() + low * depth;
             for (int64_t n = low; n < high; ++n) {
                 const int64_t b = tensors_->rows ? tensors_->rows[first + n] : n;
+                stretches.clear();
                 for (const auto& [operand, length] : program_.panels[instruction.i].stretches) {
-                    to = to_halves(values(operand, swapped).row(b), length, to);
+                    stretches.push_back(values(operand, swapped).row(b));
                 }
+                operands_[thread][instruction.i]->take(n, stretches.data());
             }
         }
     }
@@ -226,8 +219,8 @@ class Run : public Runs<T> {
         const int64_t first = tensors.offsets ? tensors.offsets[step] : step * batch_;
         const int64_t end = tensors.offsets ? tensors.offsets[step + 1] : first + batch_;
         const int64_t count = end - first;
-        const int64_t low = divided_ ? first_row(thread) : 0;
-        const int64_t high = divided_ ? first_row(thread + 1) : count;
+        const int64_t low = divided_ ? first_row(first, count, thread) : 0;
+        const int64_t high = divided_ ? first_row(first, count, thread + 1) : count;
         const int64_t share = divided_ ? 0 : thread, shares = divided_ ? 1 : threads_;  // of these rows
         // What is small is cut finer, so that threads have equal work; numbers do not depend on it.
         const int64_t blocks = (high - low + rows_of_block_ - 1) / rows_of_block_;
@@ -238,22 +231,26 @@ class Run : public Runs<T> {
                 continue;
             }
             if constexpr (std::is_same_v<T, float>) {
-                if (tensors.precision == Precision::kHalves) {
+                if (tensors.precision >= Precision::kHalves) {
                     round_operands(group, first, low, high, s % 2 == 1, thread);
                 }
             }
             const int64_t tiles = group.tiles();
-            // Where threads do not meet, each keeps to its own units, or takes all of its rows.
-            const int64_t cut = program_.apart ? tiles : tiles * blocks;
+            // Where threads do not meet, or rows are added up, each keeps to its own units.
+            const bool adds_up = group.adds_up(), apart = program_.apart || adds_up;
+            const int64_t cut = apart ? tiles : tiles * blocks, scale = apart ? blocks : 1;
             const int64_t from = cut * share / shares, to = cut * (share + 1) / shares;
-            const int64_t scale = program_.apart ? blocks : 1;
             // Few rows leave room for several tiles, whose chains of operations overlap.
             const int64_t most = blocks == 1 ? kRows / (high - low) : 1;
-            for (int64_t item = from * scale, tiles_now; item < to * scale; item += tiles_now) {
+            const int64_t turns = ((to - from) * scale + most - 1) / most;
+            for (int64_t turn = 0; turn < turns; ++turn) {
+                // There and back: what the last step read last is in the cache.
+                const bool back = s % 2 && !adds_up;
+                const int64_t item = from * scale + (back ? turns - 1 - turn : turn) * most;
                 const int64_t tile = item / blocks, block = item % blocks;
                 const int64_t row = low + (high - low) * block / blocks;
                 const int64_t end_row = low + (high - low) * (block + 1) / blocks;
-                tiles_now = std::min(most, to * scale - item);
+                const int64_t tiles_now = std::min(most, to * scale - item);
                 execute(group, {tensors.rows ? tensors.rows + first + row : all_rows_.data() + row,
                                 first + row, end_row - row, first, count, tile, tiles_now,
                                 group.width - tile * kTile, scratch_[thread].get(), s % 2 == 1, thread});
@@ -297,7 +294,7 @@ class Run : public Runs<T> {
     void execute(const Group& group, const Place& place);
     void on_tile(const Instruction& instruction, const Place& place);
     void multiply(const Instruction& instruction, const Place& place);
-    void multiply_rounded(const Instruction& instruction, const Place& place, T* out);
+    void multiply_tiles(const Instruction& instruction, const Place& place, T* out);
     void multiply_reduced(const T* const* rows, const Panel& panel, const T* data,
                           const Place& place, T* out);
     void read(const Instruction& instruction, const Place& place, T* out);
@@ -365,13 +362,14 @@ class Run : public Runs<T> {
 
     const Program& program_;
     const Tensors<T>* tensors_ = nullptr;  // of the present run
-    const int64_t batch_, rows_of_block_;
+    const int64_t batch_;
     const int64_t parts_;  // of the batch, each with sums of its own
+    int64_t rows_of_block_ = kRows;
     int threads_ = 1;
     bool divided_ = false, looks_back_ = false;
     std::vector<Rows<T>> now_, next_, temps_, sums_, numbers_;
     std::vector<Buffer<T>> scratch_;  // the slots of each thread
-    std::vector<std::vector<Buffer<uint16_t>>> halves_;
+    std::vector<std::vector<std::unique_ptr<TileRows>>> operands_;
     std::vector<TileRegisters*> registers_;
     std::vector<int64_t> previous_, all_rows_, part_of_;
 };

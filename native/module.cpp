@@ -172,6 +172,17 @@ class Machine {
                               reinterpret_cast<uint32_t*>(out));
     }
 
+    bool prefers_fixed(int64_t rows) const { return table_.prefers_fixed(program_, rows); }
+
+    // The same as whole numbers; false if these do not stand for the matrices' own.
+    bool pack_fixed(size_t index, const Addresses& members, int64_t by_unit, int64_t by_depth,
+                    Address out) const {
+        const auto from = pointers<float>(members);
+        nb::gil_scoped_release release;
+        return table_.pack_fixed(program_.panels.at(index), from.data(), by_unit, by_depth,
+                                 reinterpret_cast<uint32_t*>(out));
+    }
+
     void run(int64_t steps, int64_t batch, bool reverse, Address offsets, Address rows,
              Address resets, int64_t source_steps, Address words, Address d_keys, Address d_values,
              Address d_vector, const Addresses& tokens, const std::vector<int64_t>& token_widths,
@@ -269,7 +280,7 @@ class Stepper {
 bool multiply_large(Address left, int64_t rows, int64_t left_by_row, int64_t left_by_depth,
                     Address right, int64_t columns, int64_t right_by_column, int64_t right_by_depth,
                     int64_t depth, Address start, int64_t start_by_row, Address out, int64_t by_row,
-                    int pieces, int threads) {
+                    int way, int threads) {
     const LargeProduct product{
         {reinterpret_cast<const float*>(left), rows, depth, left_by_row, left_by_depth},
         {reinterpret_cast<const float*>(right), columns, depth, right_by_column, right_by_depth},
@@ -277,7 +288,7 @@ bool multiply_large(Address left, int64_t rows, int64_t left_by_row, int64_t lef
         start_by_row,
         reinterpret_cast<float*>(out),
         by_row,
-        pieces};
+        static_cast<LargeProduct::Way>(way)};
     nb::gil_scoped_release release;
     return instruction_sets().front().table().multiply_large(product, threads);
 }
@@ -367,6 +378,8 @@ NB_MODULE(_native, m) {
         .def("words", &Machine::words)
         .def("reduce", &Machine::reduce)
         .def("pack_halves", &Machine::pack_halves)
+        .def("prefers_fixed", &Machine::prefers_fixed)
+        .def("pack_fixed", &Machine::pack_fixed)
         .def("run", &Machine::run);
     using penstock::Stepper;
     nb::class_<Stepper>(m, "Stepper")

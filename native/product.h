@@ -9,7 +9,7 @@
 namespace penstock::PENSTOCK_ISA {
 
 constexpr int kAhead = 2048;   // bytes
-constexpr int64_t kRows = 24;  // rows of a tile at most
+constexpr int64_t kRows = 32;  // rows of a tile at most
 
 // A panel is packed tile by tile; the 16 x members columns of a tile lie in chunks that fill the
 // accumulators, each chunk as depth x columns.

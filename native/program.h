@@ -42,16 +42,19 @@ struct Operand {
 };
 
 // In what a panel's numbers are held: the machine's own type or, in float32, fewer bits. With kHalves
-// the operands of products are in bfloat16 too.
-enum class Precision : int64_t { kFull, kBfloat16, kInt8, kHalves };
+// the operands of products are in bfloat16 too, with kFixed both are whole numbers of 24 bits.
+enum class Precision : int64_t { kFull, kBfloat16, kInt8, kHalves, kFixed };
 
 constexpr int64_t kColumns = 16;  // of a panel in fewer bits, side by side
 
 constexpr int64_t kWorthPacking = 200000;  // numbers that are worth several threads
-constexpr int64_t kBlock = 32;  // depths that are multiplied together where operands are halves
+// Depths that tile registers multiply together where operands are halves, or of whole numbers.
+constexpr int64_t kBlock = 32, kFixedBlock = 64;
 
 // A length filled up to whole blocks.
-inline int64_t filled(int64_t length) { return (length + kBlock - 1) / kBlock * kBlock; }
+inline int64_t filled(int64_t length, int64_t block = kBlock) {
+    return (length + block - 1) / block * block;
+}
 
 inline int64_t depths_of_word(Precision precision) { return precision == Precision::kInt8 ? 4 : 2; }
 
@@ -73,19 +76,22 @@ struct Panel {
         return sum;
     }
     int64_t size() const { return tiles() * depth() * members * 16; }
-    // Of a row of halves.
-    int64_t filled_depth() const {
+    // Of a row in whole blocks.
+    int64_t filled_depth(int64_t block = kBlock) const {
         int64_t sum = 0;
-        for (const auto& stretch : stretches) sum += filled(stretch.length);
+        for (const auto& stretch : stretches) sum += filled(stretch.length, block);
         return sum;
     }
 
-    // Words of 32 bits in which a precision holds it: for int8, 16 scales before each 16 columns.
+    // Words of 32 bits in which a precision holds it: for whole numbers, 16 scales before each 16
+    // columns.
     int64_t words(Precision precision) const {
-        if (precision == Precision::kHalves) return tiles() * members * kColumns * filled_depth() / 2;
+        const int64_t columns = tiles() * members * kColumns;
+        if (precision == Precision::kHalves) return columns * filled_depth() / 2;
+        if (precision == Precision::kFixed) return columns * (1 + filled_depth(kFixedBlock) * 3 / 4);
         const int64_t step = depths_of_word(precision);
         const int64_t scales = precision == Precision::kInt8;
-        return tiles() * members * kColumns * ((depth() + step - 1) / step + scales);
+        return columns * ((depth() + step - 1) / step + scales);
     }
 };
 
@@ -102,6 +108,10 @@ struct Group {
     std::vector<Instruction> code;
 
     int64_t tiles() const { return (width + 15) / 16; }
+    // Whether it adds up what rows give, which must be in their order.
+    bool adds_up() const {
+        return std::any_of(code.begin(), code.end(), [](const auto& i) { return i.op == Op::kAccumulate; });
+    }
 };
 
 struct Program {

@@ -1,6 +1,8 @@
-// The registers in which a processor multiplies tiles of bfloat16.
+// The registers in which a processor multiplies tiles of bfloat16 and of int8.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 
 #if defined(__AVX512F__) && defined(__x86_64__)
@@ -8,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #define PENSTOCK_HAS_TILES 1
-#define PENSTOCK_TILES __attribute__((target("amx-tile,amx-bf16")))
+#define PENSTOCK_TILES __attribute__((target("amx-tile,amx-bf16,amx-int8")))
 #endif
 
 namespace penstock::PENSTOCK_ISA {
@@ -17,14 +19,13 @@ namespace penstock::PENSTOCK_ISA {
 
 constexpr int64_t kTileRows = 16;  // of a register
 
-// The tile registers of a thread, from its first use of them to its end: 0 to 3 hold sums, 4 and 5
-// rows of one operand, 6 and 7 columns of the other.
+// The tile registers of a thread, from its first use of them to its end.
 class TileRegisters {
   public:
     TileRegisters() = default;
     TileRegisters(const TileRegisters&) = delete;
     __attribute__((target("amx-tile"))) ~TileRegisters() {
-        if (first_ > 0) _tile_release();
+        if (rows_[0] > 0) _tile_release();
     }
 
     static bool exist() {
@@ -32,19 +33,22 @@ class TileRegisters {
         return found;
     }
 
-    // Rows of 0, 1 and 4, and of 2, 3 and 5; no `second` means the same.
-    __attribute__((target("amx-tile"))) void shape(int64_t first, int64_t second) {
-        if (first == first_ && second == second_) return;
-        first_ = first;
-        second_ = second;
+    using Shape = std::array<uint8_t, 8>;  // rows of each register
+
+    static constexpr Shape full() {
+        constexpr uint8_t all = kTileRows;
+        return {all, all, all, all, all, all, all, all};
+    }
+
+    __attribute__((target("amx-tile"))) void shape(const Shape& rows) {
+        if (rows == rows_) return;
+        rows_ = rows;
         struct alignas(64) {
             uint8_t palette = 1, start_row = 0, reserved[14] = {};
             uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
             uint8_t rows[16] = {};
         } shapes;
-        const int64_t other = second ? second : first;
-        const int64_t rows[] = {first, first, other, other, first, other, kTileRows, kTileRows};
-        for (int i = 0; i < 8; ++i) shapes.rows[i] = static_cast<uint8_t>(rows[i]);
+        std::copy(rows.begin(), rows.end(), shapes.rows);
         asm volatile("" ::: "memory");  // the shapes are written before they are read
         _tile_loadconfig(&shapes);
     }
@@ -54,11 +58,11 @@ class TileRegisters {
         constexpr long kAsk = 0x1023, kNumbers = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
         uint32_t a, b, c, d;
         asm volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(7), "c"(0));
-        const bool has = (d >> 22 & 1) && (d >> 24 & 1);  // AMX-BF16, AMX-TILE
+        const bool has = (d >> 22 & 1) && (d >> 24 & 3) == 3;  // AMX-BF16, AMX-TILE, AMX-INT8
         return has && syscall(SYS_arch_prctl, kAsk, kNumbers) == 0;
     }
 
-    int64_t first_ = 0, second_ = 0;
+    Shape rows_{};
 };
 
 #else  // no such units: the program is not asked for

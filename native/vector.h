@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #if defined(__AVX512F__)
+#include <immintrin.h>
 #define PENSTOCK_VECTOR_BYTES 64
 #define PENSTOCK_ACCUMULATORS 24
 #elif defined(__AVX__)
@@ -48,6 +49,15 @@ inline void copy_tile(const T* from, T* to) {
     for (int i = 0; i < kTile; i += Vector<T>::width) store(to + i, load(from + i));
 }
 
+// The same past the caches, into whole lines of theirs that are not read for long.
+template <class T>
+inline void stream_tile(const T* from, T* to) {
+#if defined(__AVX512F__)
+    if constexpr (std::is_same_v<T, float>) return _mm512_stream_ps(to, load(from));
+#endif
+    copy_tile(from, to);
+}
+
 template <class T>
 inline Vec<T> splat(T x) {
     return x - Vec<T>{};  // not {} + x, which would turn -0 into 0 and cost an addition
@@ -77,19 +87,36 @@ inline Vec<float> exp(Vec<float> x) {
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * (r * r) + r + 1.0f;
+#if defined(__AVX512F__)
+    return _mm512_scalef_ps(p, whole);
+#else
     // 2^n in two factors: n reaches beyond the exponents of a float at both ends.
     const Ints n = (Ints)shifted - (Ints)splat(magic);
     const Ints half = n >> 1;
     const Vec<float> first = (Vec<float>)((half + 127) << 23);
     const Vec<float> second = (Vec<float>)((n - half + 127) << 23);
     return p * first * second;
+#endif
 }
 
-inline Vec<float> sigmoid(Vec<float> x) { return 1.0f / (1.0f + exp(-x)); }
+// 1 / x for 1 <= x <= 2.
+inline Vec<float> reciprocal(Vec<float> x) {
+#if defined(__AVX512F__)
+    const Vec<float> y = _mm512_rcp14_ps(x);
+    return y + y * (1.0f - x * y);
+#else
+    return 1.0f / x;
+#endif
+}
+
+inline Vec<float> sigmoid(Vec<float> x) {
+    const Vec<float> e = exp(x < 0.0f ? x : -x), y = reciprocal(1.0f + e);
+    return x < 0.0f ? e * y : y;
+}
 
 inline Vec<float> tanh(Vec<float> x) {
     const Vec<float> size = x < 0.0f ? -x : x;
-    const Vec<float> far = 1.0f - 2.0f / (exp(size + size) + 1.0f);
+    const Vec<float> e = exp(-2.0f * size), far = (1.0f - e) * reciprocal(1.0f + e);
     const Vec<float> z = x * x;
     Vec<float> p = z * -5.70498872745e-3f + 2.06390887954e-2f;
     p = p * z - 5.37397155531e-2f;

@@ -60,6 +60,14 @@ class Machine:
     ) -> None:
         """Copy matrices of bfloat16 to the words that operands in bfloat16 are multiplied with."""
 
+    def prefers_fixed(self, rows: int) -> bool:
+        """Whether products of so many rows of float32 are faster as those of whole numbers."""
+
+    def pack_fixed(
+        self, panel: int, members: Sequence[int], by_unit: int, by_depth: int, out: int
+    ) -> bool:
+        """Copy matrices of float32 as whole numbers; whether these stand for their own."""
+
     def run(self, *arguments: object) -> None:
         """Run over a sequence; tensors are given by address."""
 

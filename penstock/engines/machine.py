@@ -13,7 +13,7 @@ from penstock._native import Machine, instruction_sets
 from penstock.caching import cached_property
 from penstock.engines.assemble import assemble
 from penstock.engines.instructions import TILE
-from penstock.engines.precision import FULL, HALVES, PRECISIONS
+from penstock.engines.precision import FIXED, FULL, HALVES, PRECISIONS, is_strict
 from penstock.equations.adjoint import Adjoint, adjoint
 from penstock.equations.loop import Block, Loop
 
@@ -21,7 +21,7 @@ __all__ = ["ISA", "TYPES", "Compiled", "Order", "Panels", "compiled"]
 
 ISA = instruction_sets()[0]
 TYPES = (torch.float32, torch.float64)
-_CODES = {**PRECISIONS, HALVES: len(PRECISIONS)}
+_CODES = {**PRECISIONS, HALVES: len(PRECISIONS), FIXED: len(PRECISIONS) + 1}
 Tensors = list[Tensor]
 
 
@@ -99,14 +99,28 @@ class Compiled:
         """The same loop, with what the way back needs among its outputs."""
         return Compiled(self.adjoint.forward)
 
-    def pack(self, matrices: Sequence[Tensor], precision: str = FULL) -> Panels:
+    def pack(self, matrices: Sequence[Tensor], precision: str = FULL, *, rows: int = 1) -> Panels:
         """Copy matrices (sum of rows, columns) to the order in which the machine reads them.
 
-        For int8 and bfloat16 their numbers are rounded already, and in float32.
+        For int8 and bfloat16 their numbers are rounded already, and in float32.  Those of float32
+        become whole numbers where products with as many ``rows`` are faster so and as exact.
         """
-        packed, code = [], _CODES[precision]
         if precision == HALVES:
             matrices = [matrix.bfloat16() for matrix in matrices]
+        if precision == FULL and self._is_fixed(matrices, rows):
+            packed, is_exact = self._pack(matrices, FIXED)
+            if is_exact:
+                return packed
+        return self._pack(matrices, precision)[0]
+
+    def _is_fixed(self, matrices: Sequence[Tensor], rows: int) -> bool:
+        """Whether whole numbers are to be tried."""
+        is_single = all(matrix.dtype == torch.float32 for matrix in matrices)
+        return is_single and not is_strict() and self.machine.prefers_fixed(rows)
+
+    def _pack(self, matrices: Sequence[Tensor], precision: str) -> tuple[Panels, bool]:
+        """The panels, and whether they stand for the matrices' own numbers."""
+        packed, code, is_exact = [], _CODES[precision], True
         for number, panel in enumerate(self.panels):
             matrix, shape = matrices[panel.source].contiguous(), self.loop.matrices[panel.source]
             address, size = matrix.data_ptr(), matrix.element_size()
@@ -115,16 +129,19 @@ class Compiled:
             members = [address + start for start in starts]
             if code:
                 out = torch.empty(self.machine.words(number, code), dtype=torch.int32)
-            if precision == HALVES:
+            else:
+                out = matrix.new_empty(self.machine.panel_size(number))
+            packed.append(out)
+            if precision == FIXED:
+                is_exact &= self.machine.pack_fixed(number, members, *strides, out.data_ptr())
+            elif precision == HALVES:
                 self.machine.pack_halves(number, members, *strides, out.data_ptr())
             elif code:
                 self.machine.reduce(number, code, members, *strides, out.data_ptr())
             else:
-                out = matrix.new_empty(self.machine.panel_size(number))
                 is_double = matrix.dtype == torch.float64
                 self.machine.pack(number, members, *strides, out.data_ptr(), is_double)
-            packed.append(out)
-        return Panels(tuple(packed), code)
+        return Panels(tuple(packed), code), is_exact
 
     def run(
         self,

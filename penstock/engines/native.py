@@ -151,7 +151,7 @@ class _Real:
 
     def pack(self, values: Tensor) -> Tensor:
         """(T, B, size) to (N, size)."""
-        return values.reshape(-1, values.shape[-1])[self.places]
+        return values.reshape(-1, values.shape[-1]).index_select(0, self.places)
 
     def unpack(self, values: Tensor) -> Tensor:
         """(N, size) to (T, B, size), zero where there is no token."""
@@ -243,7 +243,7 @@ class _Run(Stages):
         value = super().operand(arg, index, values)
         known = self.plan.per_sequence
         if self.real is not None and arg in known and index not in known:
-            return value[self.real.rows]
+            return value.index_select(0, self.real.rows)
         return value
 
     def source_mask(self, index: int) -> Tensor | None:
@@ -251,7 +251,7 @@ class _Run(Stages):
         mask = super().source_mask(index)
         if mask is None or self.real is None or index in self.plan.per_sequence:
             return mask
-        return mask[self.real.rows]
+        return mask.index_select(0, self.real.rows)
 
     def loop(self) -> dict[str, Tensor]:
         """Take all steps in one call."""

@@ -13,16 +13,18 @@ from penstock.errors import ConfigError
 from penstock.registry import Registry
 
 __all__ = [
+    "FIXED",
     "FULL",
     "HALVES",
     "PRECISIONS",
     "check_products",
+    "is_strict",
     "products",
     "products_in",
     "rounded",
 ]
 
-FULL, HALVES = "float32", "operands in bfloat16"
+FULL, HALVES, FIXED = "float32", "operands in bfloat16", "operands as whole numbers"
 PRECISIONS: Registry[int] = Registry("Recurrent.quantise", "precision of weights")
 """Name to the machine's number (``Precision`` in ``native/program.h``)."""
 for _number, _name in enumerate((FULL, "bfloat16", "int8")):
@@ -82,6 +84,14 @@ def products(dtype: torch.dtype) -> str:
     """How the native loop is to multiply now: ``FULL`` or ``HALVES``."""
     switched = _SWITCH.fp32_precision == "bf16"
     return HALVES if switched and dtype == torch.float32 and multiplies_halves() else FULL
+
+
+def is_strict() -> bool:
+    """Whether products of float32 are to be those of float32 numbers and nothing else.
+
+    PyTorch's switch says so after ``torch.set_float32_matmul_precision("highest")``.
+    """
+    return bool(_SWITCH.fp32_precision == "ieee")
 
 
 def _nearest(matrix: Tensor, precision: str) -> Tensor:

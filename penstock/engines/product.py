@@ -1,10 +1,15 @@
-"""Large products of float32, on the processor's registers for tiles of bfloat16 where it has them.
+"""Large products of float32, on the processor's registers for tiles where it has them.
 
-A float32 is exactly the sum of three numbers in bfloat16, and six products of such pieces give the
-product of two as exactly as float32 does (Henry, Tang & Heinecke 2019, "Leveraging the bfloat16
-artificial intelligence datatype for higher-precision computations", arXiv:1904.06376). That is
-faster than the units for float32, with errors of the same size, and its bits do not depend on the
-number of threads. What is below 1e-31 loses its last bits.
+The numbers of a row, and of a column, stand there for whole numbers of 24 bits with a factor of
+their own, and products of their digits are added up without rounding (Ootomo, Ozaki & Yokota 2024,
+"DGEMM on integer matrix multiplication unit", arXiv:2306.11975). Errors beside the size of a row's
+and a column's numbers are those of float32, for twice the speed of its units. Where a line's
+largest number is too large beside the others, and in place of all this when PyTorch's switch asks
+for float32 and nothing else (:func:`penstock.engines.precision.is_strict`), a number is exactly the
+sum of three in bfloat16, and six products of these have float32's own error for every entry (Henry,
+Tang & Heinecke 2019, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision
+computations", arXiv:1904.06376). What is below 1e-31 loses its last bits. No bit depends on the
+number of threads.
 """
 
 from __future__ import annotations
@@ -17,10 +22,12 @@ from torch.nn import functional as F
 
 from penstock._native import has_tiles, multiply_large
 from penstock.engines.modes import is_recorded, is_transformed
-from penstock.engines.precision import FULL, products
+from penstock.engines.precision import HALVES, is_strict, products
 
 __all__ = ["linear", "multiply"]
 
+_WHOLE, _EXACT, _ROUNDED = range(3)
+"""Ways to make a product (``LargeProduct`` in ``native/isa.h``)."""
 _WORTH = 1 << 23
 """Multiplications from which on packing the operands is worth its time."""
 _FEWEST = 32
@@ -114,12 +121,12 @@ def _on_tiles(
     left, right = _in_lines(left), _in_lines(right)
     by_row = 0 if start is None or start.ndim == 1 else start.stride(0)
     threads = min(torch.get_num_threads(), 1 + rows * depth * columns // _ALONE)
-    pieces = 3 if products(left.dtype) == FULL else 1
+    way = _ROUNDED if products(left.dtype) == HALVES else _EXACT if is_strict() else _WHOLE
     finite = multiply_large(
         left.data_ptr(), rows, *left.stride(),
         right.data_ptr(), columns, *right.T.stride(),
         depth, 0 if start is None else start.data_ptr(), by_row,
-        result.data_ptr(), result.stride(0), pieces, threads,
+        result.data_ptr(), result.stride(0), way, threads,
     )  # fmt: skip
     return result, finite
 

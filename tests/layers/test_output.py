@@ -85,6 +85,22 @@ def test_gradients_are_those_of_the_probabilities(name):
             assert torch.allclose(a, b, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_a_gradient_is_the_same_whoever_asks_again_and_whatever_was_done_to_it(name):
+    layer = layer_with(name)
+    h, targets = rows(layer)
+    loss = layer.loss(h, targets)
+    weights = [h, *layer.parameters()]
+    found = torch.autograd.grad(loss * 3, weights, retain_graph=True, allow_unused=True)
+    kept = [None if grad is None else grad.clone() for grad in found]
+    for grad in found:
+        if grad is not None:
+            grad.zero_()
+    again = torch.autograd.grad(loss, weights, allow_unused=True)
+    for one, other in zip(kept, again, strict=True):
+        assert one is None or torch.allclose(one, other * 3)
+
+
 @pytest.mark.parametrize("name", EXACT)
 def test_gradients_against_finite_differences(name):
     layer = layer_with(name)

@@ -39,21 +39,21 @@ class _SummedLoss(torch.autograd.Function):
     def forward(
         ctx: Any, h: Tensor, matrix: Tensor, bias: Tensor, targets: Tensor, smoothing: float
     ) -> Tensor:
-        total = h.new_zeros(())
         wanted = any(ctx.needs_input_grad)
-        grads = _gradients(h, matrix, bias) if wanted else []
-        for rows in _blocks(len(h), len(matrix)):
-            p = multiply(h[rows], matrix.T, start=bias)
-            total += cross_entropy_(p, targets[rows], smoothing=smoothing, gradient=wanted).sum()
-            if wanted:
-                _add_gradients(grads, rows, p, h, matrix)
-        ctx.save_for_backward(*grads)
+        total, ctx.grads = _loss_and_gradients(h, matrix, bias, targets, smoothing, wanted)
+        ctx.save_for_backward(h, matrix, bias, targets)
+        ctx.smoothing = smoothing
         return total
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return (*(saved * grad for saved in ctx.saved_tensors), None, None)
+        # They are scaled in place and handed over; who comes again has them made again.
+        grads, ctx.grads = ctx.grads, None
+        if grads is None:
+            h, matrix, bias, targets = ctx.saved_tensors
+            _, grads = _loss_and_gradients(h, matrix, bias, targets, ctx.smoothing, True)
+        return (*(made.mul_(grad) for made in grads), None, None)
 
 
 class _EachLoss(torch.autograd.Function):
@@ -79,6 +79,20 @@ class _EachLoss(torch.autograd.Function):
             p *= grad[rows, None]
             _add_gradients(grads, rows, p, h, matrix)
         return (*grads, None)
+
+
+def _loss_and_gradients(
+    h: Tensor, matrix: Tensor, bias: Tensor, targets: Tensor, smoothing: float, wanted: bool
+) -> tuple[Tensor, list[Tensor]]:
+    """The summed cross entropy, and its gradients by h, S and b if they are wanted."""
+    total = h.new_zeros(())
+    grads = _gradients(h, matrix, bias) if wanted else []
+    for rows in _blocks(len(h), len(matrix)):
+        p = multiply(h[rows], matrix.T, start=bias)
+        total += cross_entropy_(p, targets[rows], smoothing=smoothing, gradient=wanted).sum()
+        if wanted:
+            _add_gradients(grads, rows, p, h, matrix)
+    return total, grads
 
 
 def _gradients(h: Tensor, *weights: Tensor) -> list[Tensor]:

@@ -1,0 +1,193 @@
+// Numbers of float32 as whole ones, on the processor's units for tiles of int8.
+//
+// The numbers of a line, a row of a product's left operand or a column of its right one, become whole
+// ones of 24 bits by a power of two that the largest of them says; each is three digits of eight bits
+// with a sign. Products of digits are added up without rounding. Of nine the three smallest are left
+// out, which are as small as the rounding of the operands (Ootomo, Ozaki & Yokota 2024, "DGEMM on
+// integer matrix multiplication unit", arXiv 2306.11975).
+//
+// Depths come in blocks of 64, each digit by digit, the largest first. Of a row's word d, or of row d
+// of 16 columns' words, the bytes are of the depths d, d + 16, d + 32 and d + 48.
+#pragma once
+
+#include <cmath>
+
+#include "lines.h"
+#include "tiles.h"
+
+namespace penstock::PENSTOCK_ISA {
+
+#ifdef PENSTOCK_HAS_TILES
+
+constexpr int64_t kDigits = 3;
+constexpr int64_t kDigitBytes = kTileRows * kFixedBlock;  // of 16 lines and a block
+constexpr float kHuge = 0x1p60f, kTiny = 0x1p-100f;       // beyond: not for whole numbers
+
+// What is known of the numbers of lines, in vectors of lines or of depths: the largest size, which is not
+// less than kHuge if one is infinite or NaN, the squares' sum, and the lower bits of all.
+struct Sizes {
+    __m512i most{}, low{};
+    __m512 squares{};
+
+    void add(__m512i numbers) {
+        const __m512i size = _mm512_and_si512(numbers, _mm512_set1_epi32(0x7fffffff));
+        most = _mm512_max_epi32(most, size);  // of floats without a sign, whose order is the same
+        squares = _mm512_fmadd_ps(_mm512_castsi512_ps(size), _mm512_castsi512_ps(size), squares);
+        low = _mm512_or_si512(low, _mm512_and_si512(numbers, _mm512_set1_epi32(0xfff)));
+    }
+    void add(const Sizes& other) {
+        most = _mm512_max_epi32(most, other.most);
+        squares += other.squares;
+        low = _mm512_or_si512(low, other.low);
+    }
+    // Of a line in vectors of its depths: the same everywhere.
+    Sizes of_line() const {
+        return {_mm512_set1_epi32(_mm512_reduce_max_epi32(most)),
+                _mm512_set1_epi32(_mm512_reduce_or_epi32(low)), _mm512_set1_ps(_mm512_reduce_add_ps(squares))};
+    }
+    __m512 largest() const { return _mm512_castsi512_ps(most); }
+
+    // The largest size beside their quadratic mean, in the most uneven line; infinity where whole
+    // numbers do not stand for them.
+    float unevenness(int64_t depth) const {
+        const __m512 power = largest() * largest() * static_cast<float>(depth);
+        const __mmask16 good = _mm512_cmp_ps_mask(largest(), _mm512_set1_ps(kHuge), _CMP_LT_OQ);
+        const __mmask16 any = _mm512_cmp_ps_mask(squares, __m512{}, _CMP_GT_OQ);
+        const __m512 ratio = _mm512_mask_div_ps(_mm512_set1_ps(1), any, power, squares);
+        return good == 0xffff ? std::sqrt(_mm512_reduce_max_ps(ratio)) : HUGE_VALF;
+    }
+};
+
+// By what the numbers of a line are multiplied to become whole, and what makes numbers of products of
+// its digits again. Numbers of few bits, such as small whole ones, are to stay exact: powers of two.
+struct Scales {
+    __m512 whole, back;
+
+    explicit Scales(const Sizes& sizes) {
+        constexpr float kMost = 8355000;  // the first digit never passes 127
+        const __mmask16 few = _mm512_cmpeq_epi32_mask(sizes.low, __m512i{});
+        const __m512 full = kMost / _mm512_max_ps(sizes.largest(), _mm512_set1_ps(kTiny));
+        whole = _mm512_mask_scalef_ps(full, few, _mm512_set1_ps(1), _mm512_getexp_ps(full));
+        back = 65536.0f / whole;
+    }
+};
+
+// The digits of four vectors of numbers.
+inline void to_digits(const __m512i* numbers, __m512 scale, __m512i* digits) {
+    const __m512i carry = _mm512_set1_epi32(0x808080), byte = _mm512_set1_epi32(0xff);
+    __m512i whole[4];
+    for (int i = 0; i < 4; ++i) {
+        const __m512i rounded = _mm512_cvtps_epi32(_mm512_castsi512_ps(numbers[i]) * scale);
+        whole[i] = _mm512_xor_si512(_mm512_add_epi32(rounded, carry), carry);
+    }
+    for (int digit = 0; digit < kDigits; ++digit) {
+        const int down = 8 * (kDigits - 1 - digit);
+        __m512i words = _mm512_slli_epi32(_mm512_srli_epi32(whole[3], down), 24);
+        for (int i = 0; i < 3; ++i) {
+            const __m512i part = _mm512_and_si512(_mm512_srli_epi32(whole[i], down), byte);
+            words = _mm512_or_si512(words, _mm512_slli_epi32(part, 8 * i));
+        }
+        digits[digit] = words;
+    }
+}
+
+// Where 16 lines begin, and the bytes from digit to digit.
+struct Tile {
+    const int8_t* digits;
+    int64_t by_digit;
+
+    const int8_t* operator[](int digit) const { return digits + digit * by_digit; }
+    void advance() { digits += kDigits * by_digit; }
+};
+
+// Sums of products of digits, by the place of their last bits.
+struct Sums {
+    alignas(64) int32_t of[kDigits][kTileRows * kTileRows];
+
+    // As numbers, added to `start` where there is one.
+    void give(const float* of_rows, int64_t rows, const float* of_columns, float* out, int64_t by_row,
+              const float* start = nullptr, int64_t start_by_row = 0) const {
+        const __m512 columns = _mm512_loadu_ps(of_columns), less = _mm512_set1_ps(0x1p-8f);
+        for (int64_t r = 0; r < rows; ++r) {
+            auto part = [&](int i) { return _mm512_cvtepi32_ps(_mm512_load_si512(of[i] + r * kTileRows)); };
+            const __m512 sum = _mm512_fmadd_ps(_mm512_fmadd_ps(part(2), less, part(1)), less, part(0));
+            const __m512 before = start ? _mm512_loadu_ps(start + r * start_by_row) : __m512{};
+            const __m512 scale = columns * _mm512_set1_ps(of_rows[r]);
+            _mm512_storeu_ps(out + r * by_row, _mm512_fmadd_ps(sum, scale, before));
+        }
+    }
+};
+
+// Up to 16 rows x 16 columns.
+PENSTOCK_TILES inline void multiply_digits(Tile rows, Tile columns, int64_t blocks, Sums& sums) {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    for (int64_t block = 0; block < blocks; ++block, rows.advance(), columns.advance()) {
+        _tile_loadd(3, rows[0], 64);
+        _tile_loadd(4, rows[1], 64);
+        _tile_loadd(5, rows[2], 64);
+        _tile_loadd(6, columns[0], 64);
+        _tile_dpbssd(0, 3, 6);
+        _tile_dpbssd(1, 4, 6);
+        _tile_dpbssd(2, 5, 6);
+        _tile_loadd(7, columns[1], 64);
+        _tile_dpbssd(1, 3, 7);
+        _tile_dpbssd(2, 4, 7);
+        _tile_loadd(6, columns[2], 64);
+        _tile_dpbssd(2, 3, 6);
+    }
+    _tile_stored(0, sums.of[0], 64);
+    _tile_stored(1, sums.of[1], 64);
+    _tile_stored(2, sums.of[2], 64);
+}
+
+// Two tiles of as many rows, which may share some.
+PENSTOCK_TILES inline void multiply_digits(Tile rows, Tile others, Tile columns, int64_t blocks,
+                                           Sums& sums, Sums& of_others) {
+    auto add_large = [&](int digit) PENSTOCK_TILES {
+        _tile_loadd(6, rows[digit], 64);
+        _tile_dpbssd(0, 6, 7);
+        _tile_loadd(6, others[digit], 64);
+        _tile_dpbssd(3, 6, 7);
+    };
+    auto add_middle = [&](int digit) PENSTOCK_TILES {
+        _tile_loadd(6, rows[digit], 64);
+        _tile_dpbssd(1, 6, 7);
+        _tile_loadd(6, others[digit], 64);
+        _tile_dpbssd(4, 6, 7);
+    };
+    auto add_small = [&](int digit) PENSTOCK_TILES {
+        _tile_loadd(6, rows[digit], 64);
+        _tile_dpbssd(2, 6, 7);
+        _tile_loadd(6, others[digit], 64);
+        _tile_dpbssd(5, 6, 7);
+    };
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    _tile_zero(4);
+    _tile_zero(5);
+    for (int64_t block = 0; block < blocks; ++block) {
+        _tile_loadd(7, columns[0], 64);
+        add_large(0), add_middle(1), add_small(2);
+        _tile_loadd(7, columns[1], 64);
+        add_middle(0), add_small(1);
+        _tile_loadd(7, columns[2], 64);
+        add_small(0);
+        rows.advance();
+        others.advance();
+        columns.advance();
+    }
+    _tile_stored(0, sums.of[0], 64);
+    _tile_stored(1, sums.of[1], 64);
+    _tile_stored(2, sums.of[2], 64);
+    _tile_stored(3, of_others.of[0], 64);
+    _tile_stored(4, of_others.of[1], 64);
+    _tile_stored(5, of_others.of[2], 64);
+}
+
+#endif
+
+}  // namespace penstock::PENSTOCK_ISA

@@ -1,0 +1,199 @@
+// Products of few rows of float32 with panels, both as whole numbers: see digits.h.
+//
+// A row and a column of a panel are as deep as all stretches together, each filled up with zeros to
+// whole blocks of depths. Before the blocks of 16 columns stand their scales.
+#pragma once
+
+#include <omp.h>
+
+#include <atomic>
+#include <vector>
+
+#include "digits.h"
+#include "memory.h"
+#include "operands.h"
+
+namespace penstock::PENSTOCK_ISA {
+
+#ifdef PENSTOCK_HAS_TILES
+
+constexpr int64_t kBlockWords = kDigits * kDigitBytes / 4;  // of 16 columns
+
+// Whether products with all panels are faster so: where tiles are filled, or fewer bytes come from
+// beyond the second cache.
+inline bool prefers_fixed(const Program& program, int64_t rows) {
+    constexpr int64_t kFewest = 4, kWorth = 32768;  // rows, numbers
+    int64_t numbers = 0;
+    for (const auto& panel : program.panels) numbers += panel.size();
+    const bool filled = rows >= kFewest && numbers >= kWorth;
+    return TileRegisters::exist() && (filled || 4 * numbers > second_cache());
+}
+
+// 16 columns of a panel; how uneven they are.
+template <bool ALONG_DEPTH>
+float fix_columns(const Panel& panel, Lines columns, uint32_t* out) {
+    Sizes sizes;
+    __m512i some[4][16];
+    auto each_block = [&](auto function) {
+        Lines lines = columns;
+        for (const auto& [operand, length] : panel.stretches) {
+            lines.depth = length;
+            for (int64_t d = 0; d < length; d += kFixedBlock) {
+                for (int k = 0; k < 4; ++k) take<ALONG_DEPTH, false>(lines, 0, d + 16 * k, some[k]);
+                function();
+            }
+            lines.data += length * lines.by_depth;
+        }
+    };
+    each_block([&] {
+        for (const auto& vectors : some) {
+            for (const __m512i& numbers : vectors) sizes.add(numbers);
+        }
+    });
+    const Scales scales(sizes);
+    _mm512_storeu_ps(out, scales.back);
+    out += kColumns;
+    each_block([&] {
+        for (int i = 0; i < 16; ++i) {
+            const __m512i four[] = {some[0][i], some[1][i], some[2][i], some[3][i]};
+            __m512i digits[kDigits];
+            to_digits(four, scales.whole, digits);
+            for (int digit = 0; digit < kDigits; ++digit) {
+                _mm512_storeu_si512(out + digit * kDigitBytes / 4 + i * kColumns, digits[digit]);
+            }
+        }
+        out += kBlockWords;
+    });
+    return sizes.unevenness(panel.depth());
+}
+
+// A panel; false if whole numbers do not stand for its own.
+inline bool pack_fixed(const Panel& panel, const float* const* members, int64_t by_unit,
+                       int64_t by_depth, uint32_t* out) {
+    constexpr int64_t kDeepest = 32768;  // sums of more may not fit in 32 bits
+    constexpr float kMost = 32;          // beside rows of any kind
+    const int64_t columns = panel.tiles() * panel.members;
+    const int64_t words = panel.words(Precision::kFixed) / std::max<int64_t>(columns, 1);
+    std::atomic<bool> good{panel.filled_depth(kFixedBlock) <= kDeepest};
+    const auto fix = by_depth == 1 ? fix_columns<true> : fix_columns<false>;
+#pragma omp parallel for schedule(static) if (panel.size() > kWorthPacking)
+    for (int64_t i = 0; i < columns; ++i) {
+        const int64_t unit = i / panel.members * kColumns;
+        const Lines lines{members[i % panel.members] + unit * by_unit,
+                          std::min(kColumns, panel.width - unit), 0, by_unit, by_depth};
+        if (fix(panel, lines, out + i * words) > kMost) good = false;
+    }
+    return good;
+}
+
+// A row with its own numbers, filled up stretch by stretch, x 16 columns of a panel.
+inline void multiply_plainly(const float* row, const uint32_t* panel, int64_t blocks, float* out) {
+    const __m512 scale = _mm512_loadu_ps(panel) * 0x1p-16f;
+    __m512 sum{};
+    for (const uint32_t* words = panel + kColumns; blocks > 0; --blocks, words += kBlockWords) {
+        for (int64_t i = 0; i < kFixedBlock; ++i, ++row) {
+            __m512i whole{};
+            for (int digit = 0; digit < kDigits; ++digit) {
+                const uint32_t* from = words + digit * kDigitBytes / 4 + i % 16 * kColumns;
+                const __m512i byte = _mm512_slli_epi32(_mm512_loadu_si512(from), 24 - i / 16 * 8);
+                whole = _mm512_add_epi32(_mm512_slli_epi32(whole, 8), _mm512_srai_epi32(byte, 24));
+            }
+            sum += _mm512_set1_ps(*row) * (_mm512_cvtepi32_ps(whole) * scale);
+        }
+    }
+    _mm512_storeu_ps(out, sum);
+}
+
+// Rows lie block by block of depths and digit by digit, in each one after another.
+class FixedRows : public TileRows {
+  public:
+    FixedRows(const Panel& panel, int64_t rows)
+        : panel_(panel),
+          blocks_(panel.filled_depth(kFixedBlock) / kFixedBlock),
+          by_digit_(rows * kFixedBlock),
+          digits_(make_buffer<int8_t>(blocks_ * kDigits * by_digit_)),
+          scales_(make_buffer<float>(rows)),
+          plain_(rows) {}
+
+    void take(int64_t row, const float* const* stretches) override {
+        Sizes sizes;
+        each_vector(stretches, [&](__m512i numbers, int64_t) { sizes.add(numbers); });
+        sizes = sizes.of_line();
+        plain_[row].resize(_mm512_cvtss_f32(sizes.largest()) < kHuge ? 0 : blocks_ * kFixedBlock);  // NaN too
+        if (!plain_[row].empty()) {
+            return each_vector(stretches, [&](__m512i numbers, int64_t depth) {
+                _mm512_storeu_si512(plain_[row].data() + depth, numbers);
+            });
+        }
+        const Scales scales(sizes);
+        scales_[row] = _mm512_cvtss_f32(scales.back);
+        int8_t* to = digits_.get() + row * kFixedBlock;
+        __m512i four[4], digits[kDigits];
+        each_vector(stretches, [&](__m512i numbers, int64_t depth) {
+            const int64_t k = depth / 16 % 4;
+            four[k] = numbers;
+            if (k < 3) return;
+            to_digits(four, scales.whole, digits);
+            for (const __m512i& digit : digits) {
+                _mm512_store_si512(to, digit);
+                to += by_digit_;
+            }
+        });
+    }
+
+    void multiply(TileRegisters& registers, int64_t first, int64_t count, const uint32_t* tile,
+                  float* out, int64_t slot) const override {
+        const bool two = count > kTileRows;
+        const int64_t half = two ? (count + 1) / 2 : count, later = count - half;
+        const auto r = static_cast<uint8_t>(half), c = static_cast<uint8_t>(two ? half : kTileRows);
+        registers.shape({r, r, r, r, r, r, c, kTileRows});
+        const Tile rows{digits_.get() + first * kFixedBlock, by_digit_};
+        const Tile others{rows.digits + later * kFixedBlock, by_digit_};
+        const float* of_rows = scales_.get() + first;
+        Sums sums, of_others;
+        for (int64_t m = 0; m < panel_.members; ++m, out += slot) {
+            const auto* of_columns = reinterpret_cast<const float*>(tile);
+            const Tile columns{reinterpret_cast<const int8_t*>(tile + kColumns), kDigitBytes};
+            if (two) {
+                multiply_digits(rows, others, columns, blocks_, sums, of_others);
+                of_others.give(of_rows + later, half, of_columns, out + later * kTileRows, kTileRows);
+            } else {
+                multiply_digits(rows, columns, blocks_, sums);
+            }
+            sums.give(of_rows, half, of_columns, out, kTileRows);
+            for (int64_t i = 0; i < count; ++i) {
+                const auto& plain = plain_[first + i];
+                if (!plain.empty()) multiply_plainly(plain.data(), tile, blocks_, out + i * kTileRows);
+            }
+            tile += kColumns + blocks_ * kBlockWords;
+        }
+    }
+
+  private:
+    // The numbers of a row and where they are in its depth, whole blocks with zeros where they end.
+    template <class Function>
+    void each_vector(const float* const* stretches, Function function) const {
+        int64_t depth = 0;
+        for (const auto& [operand, length] : panel_.stretches) {
+            const float* from = *stretches++;
+            for (int64_t d = 0; d < filled(length, kFixedBlock); d += 16, depth += 16) {
+                function(_mm512_maskz_loadu_epi32(first_of(length - d), from + d), depth);
+            }
+        }
+    }
+
+    const Panel& panel_;
+    const int64_t blocks_, by_digit_;
+    Buffer<int8_t> digits_;
+    Buffer<float> scales_;
+    std::vector<std::vector<float>> plain_;  // rows whose numbers are infinite, NaN or huge
+};
+
+#else
+
+inline bool prefers_fixed(const Program&, int64_t) { return false; }
+inline bool pack_fixed(const Panel&, const float* const*, int64_t, int64_t, uint32_t*) { return false; }
+
+#endif
+
+}  // namespace penstock::PENSTOCK_ISA

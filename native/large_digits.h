@@ -1,0 +1,118 @@
+// Operands of large products as whole numbers: see digits.h.
+//
+// A group of lines begins with their scales; in each block of depths it lies digit by digit, tile by
+// tile.
+#pragma once
+
+#include <vector>
+
+#include "digits.h"
+#include "groups.h"
+
+namespace penstock::PENSTOCK_ISA {
+
+#ifdef PENSTOCK_HAS_TILES
+
+struct Digits {
+    static constexpr int64_t depths = kFixedBlock;  // of a block
+    // Of both operands, multiplied. Errors beside a result are at most about a third of it, in units
+    // of 2^-24.
+    static constexpr float most = 128;
+    static constexpr int64_t kWords = kDigits * 2 * kTileWords;  // of a group and a block
+
+    static int64_t words(int64_t depth) { return kGroupLines + blocks_of(depth, depths) * kWords; }
+
+    // Groups [from, to) at depths [depth, end); how uneven they are.
+    template <bool ALONG_DEPTH, bool BY_LINE>
+    static float pack(const Lines& lines, int64_t from, int64_t to, int64_t depth, int64_t end,
+                      uint32_t* out) {
+        const int64_t group_words = words(end - depth);
+        std::vector<Sizes> sizes(2 * (to - from));
+        each_tile<ALONG_DEPTH>(lines, from, to, depth, end, ALONG_DEPTH ? end - depth : depths,
+                               [&](int64_t tile, int64_t line, int64_t, int64_t d) {
+            const int64_t last = ALONG_DEPTH ? end : std::min(end, d + depths);
+            sizes[tile].add(measure<ALONG_DEPTH>(lines, line, d, last));
+        });
+        float uneven = 1;
+        for (int64_t tile = 0; tile < 2 * (to - from); ++tile) {
+            uneven = std::max(uneven, sizes[tile].unevenness(end - depth));
+            float* scales = reinterpret_cast<float*>(out + tile / 2 * group_words) + tile % 2 * kTileRows;
+            _mm512_store_ps(scales, Scales(sizes[tile]).back);
+        }
+        each_tile<ALONG_DEPTH>(lines, from, to, depth, end, depths,
+                               [&](int64_t tile, int64_t line, int64_t block, int64_t d) {
+            uint32_t* group = out + tile / 2 * group_words + kGroupLines;
+            pack_tile<ALONG_DEPTH, BY_LINE>(lines, line, d, Scales(sizes[tile]).whole,
+                                            group + block * kWords + tile % 2 * kTileWords);
+        });
+        return uneven;
+    }
+
+    // A group of each operand, each of one tile or two, added to `start` (or zero) into `out`.
+    template <int LEFT, int RIGHT>
+    static void multiply(const uint32_t* left, const uint32_t* right, int64_t depth, const float* start,
+                         int64_t start_by_row, float* out, int64_t by_row) {
+        const int64_t blocks = blocks_of(depth, depths);
+        const auto* of_rows = reinterpret_cast<const float*>(left);
+        Sums sums, of_others;
+        for (int tile = 0; tile < RIGHT; ++tile) {
+            const auto* of_columns = reinterpret_cast<const float*>(right) + tile * kTileRows;
+            if constexpr (LEFT == 2) {
+                multiply_digits(at(left, 0), at(left, 1), at(right, tile), blocks, sums, of_others);
+                of_others.give(of_rows + kTileRows, kTileRows, of_columns, out + kTileRows * by_row, by_row,
+                               start ? start + kTileRows * start_by_row : nullptr, start_by_row);
+            } else {
+                multiply_digits(at(left, 0), at(right, tile), blocks, sums);
+            }
+            sums.give(of_rows, kTileRows, of_columns, out, by_row, start, start_by_row);
+            out += kTileRows;
+            if (start) start += kTileRows;
+        }
+    }
+
+  private:
+    static Tile at(const uint32_t* group, int tile) {
+        return {reinterpret_cast<const int8_t*>(group + kGroupLines + tile * kTileWords), 2 * kDigitBytes};
+    }
+
+    // Of 16 lines at depths [depth, end).
+    template <bool ALONG_DEPTH>
+    static Sizes measure(const Lines& lines, int64_t line, int64_t depth, int64_t end) {
+        Sizes some[16];
+        __m512i numbers[16];
+        for (int64_t d = depth; d < end; d += 16) {
+            take<ALONG_DEPTH, ALONG_DEPTH>(lines, line, d, numbers);
+            for (int i = 0; i < 16; ++i) some[i].add(numbers[i]);
+        }
+        __m512i most[16], squares[16], low[16];
+        for (int i = 0; i < 16; ++i) {
+            most[i] = some[i].most;
+            squares[i] = _mm512_castps_si512(some[i].squares);
+            low[i] = some[i].low;
+        }
+        if constexpr (ALONG_DEPTH) turn(most), turn(squares), turn(low);
+        Sizes all;
+        for (int i = 0; i < 16; ++i) all.add({most[i], low[i], _mm512_castsi512_ps(squares[i])});
+        return all;
+    }
+
+    // 16 lines x a block of depths.
+    template <bool ALONG_DEPTH, bool BY_LINE>
+    static void pack_tile(const Lines& lines, int64_t line, int64_t depth, __m512 scales, uint32_t* out) {
+        alignas(64) float of_line[16];
+        _mm512_store_ps(of_line, scales);
+        __m512i some[4][16], digits[kDigits];
+        for (int k = 0; k < 4; ++k) take<ALONG_DEPTH, BY_LINE>(lines, line, depth + 16 * k, some[k]);
+        for (int i = 0; i < 16; ++i, out += kTileRows) {
+            const __m512i four[] = {some[0][i], some[1][i], some[2][i], some[3][i]};
+            to_digits(four, BY_LINE ? _mm512_set1_ps(of_line[i]) : scales, digits);
+            for (int digit = 0; digit < kDigits; ++digit) {
+                _mm512_store_si512(out + digit * 2 * kTileWords, digits[digit]);
+            }
+        }
+    }
+};
+
+#endif
+
+}  // namespace penstock::PENSTOCK_ISA
