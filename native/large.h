@@ -53,6 +53,9 @@ class Large {
     }
 
   private:
+    // Blocks of a shared group that stay in half of the first cache while own groups pass.
+    static constexpr int64_t kBlocks = 36864 / (4 * Format::kWords);
+
     static int64_t groups(const Lines& lines) { return (lines.count + kGroupLines - 1) / kGroupLines; }
     // Depths are cut into equal pieces: a group is to leave room for others in the cache.
     static int64_t piece_of_depth(int64_t depth) {
@@ -86,10 +89,15 @@ class Large {
                 const float of_own = pack_lines<Format>(own_, cuts_left_, first, last, depth, end, own);
                 if (uneven * of_own > Format::most) good_ = false;
                 if (stops()) break;
+                const int64_t blocks = blocks_of(end - depth, Format::depths);
+                const int64_t cuts = std::max<int64_t>(1, blocks_of(blocks, kBlocks));
+                const int64_t step = std::max<int64_t>(1, blocks_of(blocks, cuts));
                 for (int64_t s = 0; s < shared_groups_; ++s) {
-                    for (int64_t g = first; g < last; ++g) {
-                        multiply(g, own + (g - first) * words, s, packed_.get() + s * words,
-                                 end - depth, depth > 0);
+                    for (int64_t block = 0; block < blocks; block += step) {
+                        for (int64_t g = first; g < last; ++g) {
+                            multiply(g, own + (g - first) * words, s, packed_.get() + s * words, block,
+                                     std::min(step, blocks - block), depth + block > 0);
+                        }
                     }
                 }
             }
@@ -99,7 +107,7 @@ class Large {
     }
 
     void multiply(int64_t own_group, const uint32_t* own, int64_t shared_group, const uint32_t* shared,
-                  int64_t depth, bool add) {
+                  int64_t first, int64_t blocks, bool add) {
         const int64_t row = (cuts_left_ ? own_group : shared_group) * kGroupLines;
         const int64_t column = (cuts_left_ ? shared_group : own_group) * kGroupLines;
         const int64_t rows = std::min(kGroupLines, product_.left.count - row);
@@ -111,13 +119,13 @@ class Large {
         const int64_t by_row = add ? product_.by_row : product_.start_by_row;
         if (start && !add) start += row * by_row + column;
         if (rows % kTileRows == 0 && columns % kTileRows == 0) {
-            return function(left, right, depth, start, by_row, out, product_.by_row);
+            return function(left, right, first, blocks, start, by_row, out, product_.by_row);
         }
         alignas(64) float edge[kGroupLines * kGroupLines] = {};
         for (int64_t r = 0; start && r < rows; ++r) {
             std::copy_n(start + r * by_row, columns, edge + r * kGroupLines);
         }
-        function(left, right, depth, edge, kGroupLines, edge, kGroupLines);
+        function(left, right, first, blocks, edge, kGroupLines, edge, kGroupLines);
         for (int64_t r = 0; r < rows; ++r) {
             std::copy_n(edge + r * kGroupLines, columns, out + r * product_.by_row);
         }

@@ -28,11 +28,7 @@ struct Digits {
                       uint32_t* out) {
         const int64_t group_words = words(end - depth);
         std::vector<Sizes> sizes(2 * (to - from));
-        each_tile<ALONG_DEPTH>(lines, from, to, depth, end, ALONG_DEPTH ? end - depth : depths,
-                               [&](int64_t tile, int64_t line, int64_t, int64_t d) {
-            const int64_t last = ALONG_DEPTH ? end : std::min(end, d + depths);
-            sizes[tile].add(measure<ALONG_DEPTH>(lines, line, d, last));
-        });
+        (ALONG_DEPTH ? measure_along : measure_across)(lines, from * kGroupLines, depth, end, sizes);
         float uneven = 1;
         for (int64_t tile = 0; tile < 2 * (to - from); ++tile) {
             uneven = std::max(uneven, sizes[tile].unevenness(end - depth));
@@ -48,21 +44,21 @@ struct Digits {
         return uneven;
     }
 
-    // A group of each operand, each of one tile or two, added to `start` (or zero) into `out`.
+    // Some blocks of a group of each operand, of one tile or two, added to `start` (or zero) into `out`.
     template <int LEFT, int RIGHT>
-    static void multiply(const uint32_t* left, const uint32_t* right, int64_t depth, const float* start,
-                         int64_t start_by_row, float* out, int64_t by_row) {
-        const int64_t blocks = blocks_of(depth, depths);
+    static void multiply(const uint32_t* left, const uint32_t* right, int64_t first, int64_t blocks,
+                         const float* start, int64_t start_by_row, float* out, int64_t by_row) {
         const auto* of_rows = reinterpret_cast<const float*>(left);
         Sums sums, of_others;
         for (int tile = 0; tile < RIGHT; ++tile) {
             const auto* of_columns = reinterpret_cast<const float*>(right) + tile * kTileRows;
             if constexpr (LEFT == 2) {
-                multiply_digits(at(left, 0), at(left, 1), at(right, tile), blocks, sums, of_others);
+                multiply_digits(at(left, first, 0), at(left, first, 1), at(right, first, tile), blocks, sums,
+                                of_others);
                 of_others.give(of_rows + kTileRows, kTileRows, of_columns, out + kTileRows * by_row, by_row,
                                start ? start + kTileRows * start_by_row : nullptr, start_by_row);
             } else {
-                multiply_digits(at(left, 0), at(right, tile), blocks, sums);
+                multiply_digits(at(left, first, 0), at(right, first, tile), blocks, sums);
             }
             sums.give(of_rows, kTileRows, of_columns, out, by_row, start, start_by_row);
             out += kTileRows;
@@ -71,29 +67,47 @@ struct Digits {
     }
 
   private:
-    static Tile at(const uint32_t* group, int tile) {
-        return {reinterpret_cast<const int8_t*>(group + kGroupLines + tile * kTileWords), 2 * kDigitBytes};
+    static Tile at(const uint32_t* group, int64_t block, int tile) {
+        const uint32_t* words = group + kGroupLines + block * kWords + tile * kTileWords;
+        return {reinterpret_cast<const int8_t*>(words), 2 * kDigitBytes};
     }
 
-    // Of 16 lines at depths [depth, end).
-    template <bool ALONG_DEPTH>
-    static Sizes measure(const Lines& lines, int64_t line, int64_t depth, int64_t end) {
-        Sizes some[16];
-        __m512i numbers[16];
-        for (int64_t d = depth; d < end; d += 16) {
-            take<ALONG_DEPTH, ALONG_DEPTH>(lines, line, d, numbers);
-            for (int i = 0; i < 16; ++i) some[i].add(numbers[i]);
+    // Tiles of lines from `first` on, at depths [depth, end), line by line.
+    static void measure_along(const Lines& lines, int64_t first, int64_t depth, int64_t end,
+                              std::vector<Sizes>& sizes) {
+        for (size_t tile = 0; tile < sizes.size(); ++tile) {
+            Sizes some[16];
+            __m512i numbers[16], most[16], low[16], squares[16];
+            for (int64_t d = depth; d < end; d += 16) {
+                take<true, true>(lines, first + tile * kTileRows, d, numbers);
+                for (int i = 0; i < 16; ++i) some[i].add(numbers[i]);
+            }
+            for (int i = 0; i < 16; ++i) {
+                most[i] = some[i].most;
+                low[i] = some[i].low;
+                squares[i] = _mm512_castps_si512(some[i].squares);
+            }
+            turn(most), turn(low), turn(squares);
+            for (int i = 0; i < 16; ++i) sizes[tile].add({most[i], low[i], _mm512_castsi512_ps(squares[i])});
         }
-        __m512i most[16], squares[16], low[16];
-        for (int i = 0; i < 16; ++i) {
-            most[i] = some[i].most;
-            squares[i] = _mm512_castps_si512(some[i].squares);
-            low[i] = some[i].low;
+    }
+
+    // The same depth by depth, as the numbers lie then.
+    static void measure_across(const Lines& lines, int64_t first, int64_t depth, int64_t end,
+                               std::vector<Sizes>& sizes) {
+        constexpr int64_t kTogether = 4;
+        for (int64_t d = depth; d < end; d += kTogether) {
+            const int64_t last = std::min(end, d + kTogether);
+            for (size_t tile = 0; tile < sizes.size(); ++tile) {
+                const int64_t line = first + tile * kTileRows;
+                const __mmask16 mask = first_of(lines.count - line);
+                Sizes some = sizes[tile];
+                for (int64_t i = d; i < last; ++i) {
+                    some.add(_mm512_maskz_loadu_epi32(mask, lines.data + line + i * lines.by_depth));
+                }
+                sizes[tile] = some;
+            }
         }
-        if constexpr (ALONG_DEPTH) turn(most), turn(squares), turn(low);
-        Sizes all;
-        for (int i = 0; i < 16; ++i) all.add({most[i], low[i], _mm512_castsi512_ps(squares[i])});
-        return all;
     }
 
     // 16 lines x a block of depths.

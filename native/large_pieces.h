@@ -59,11 +59,13 @@ struct Pieces {
         return good ? 1 : HUGE_VALF;
     }
 
-    // A group of each operand, each of one tile or two, added to `start` (or zero) into `out`.
+    // Some blocks of a group of each operand, of one tile or two, added to `start` (or zero) into `out`.
     template <int LEFT, int RIGHT>
-    PENSTOCK_TILES static void multiply(const uint32_t* left, const uint32_t* right, int64_t depth,
-                                        const float* start, int64_t start_by_row, float* out,
-                                        int64_t by_row) {
+    PENSTOCK_TILES static void multiply(const uint32_t* left, const uint32_t* right, int64_t first,
+                                        int64_t blocks, const float* start, int64_t start_by_row,
+                                        float* out, int64_t by_row) {
+        left += first * kWords;
+        right += first * kWords;
         auto load_left = [&](int piece) PENSTOCK_TILES {
             _tile_loadd(4, left + piece * 2 * kTileWords, 64);
             if constexpr (LEFT == 2) _tile_loadd(5, left + (piece * 2 + 1) * kTileWords, 64);
@@ -90,7 +92,7 @@ struct Pieces {
             _tile_zero(2);
             _tile_zero(3);
         }
-        for (int64_t block = 0; block < blocks_of(depth, depths); ++block) {
+        for (int64_t block = 0; block < blocks; ++block) {
             if constexpr (PIECES == 3) {  // the small products first, few tiles loaded twice
                 load_left(2), load_right(0), add_products();
                 load_left(1), add_products();
