@@ -118,28 +118,51 @@ struct Sums {
     }
 };
 
-// Up to 16 rows x 16 columns.
-PENSTOCK_TILES inline void multiply_digits(Tile rows, Tile columns, int64_t blocks, Sums& sums) {
+// Up to 16 rows x two tiles of columns, whose chains of sums overlap.
+PENSTOCK_TILES inline void multiply_digits(Tile rows, Tile columns, Tile others, int64_t blocks,
+                                           Sums* sums) {
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
-    for (int64_t block = 0; block < blocks; ++block, rows.advance(), columns.advance()) {
-        _tile_loadd(3, rows[0], 64);
-        _tile_loadd(4, rows[1], 64);
-        _tile_loadd(5, rows[2], 64);
-        _tile_loadd(6, columns[0], 64);
-        _tile_dpbssd(0, 3, 6);
-        _tile_dpbssd(1, 4, 6);
-        _tile_dpbssd(2, 5, 6);
+    _tile_zero(3);
+    _tile_zero(4);
+    _tile_zero(5);
+    for (int64_t block = 0; block < blocks; ++block) {
+        _tile_loadd(7, columns[0], 64);
+        _tile_loadd(6, rows[0], 64);
+        _tile_dpbssd(0, 6, 7);
+        _tile_loadd(6, rows[1], 64);
+        _tile_dpbssd(1, 6, 7);
+        _tile_loadd(6, rows[2], 64);
+        _tile_dpbssd(2, 6, 7);
+        _tile_loadd(7, others[0], 64);
+        _tile_dpbssd(5, 6, 7);
+        _tile_loadd(6, rows[1], 64);
+        _tile_dpbssd(4, 6, 7);
+        _tile_loadd(6, rows[0], 64);
+        _tile_dpbssd(3, 6, 7);
         _tile_loadd(7, columns[1], 64);
-        _tile_dpbssd(1, 3, 7);
-        _tile_dpbssd(2, 4, 7);
-        _tile_loadd(6, columns[2], 64);
-        _tile_dpbssd(2, 3, 6);
+        _tile_dpbssd(1, 6, 7);
+        _tile_loadd(6, rows[1], 64);
+        _tile_dpbssd(2, 6, 7);
+        _tile_loadd(7, others[1], 64);
+        _tile_dpbssd(5, 6, 7);
+        _tile_loadd(6, rows[0], 64);
+        _tile_dpbssd(4, 6, 7);
+        _tile_loadd(7, columns[2], 64);
+        _tile_dpbssd(2, 6, 7);
+        _tile_loadd(7, others[2], 64);
+        _tile_dpbssd(5, 6, 7);
+        rows.advance();
+        columns.advance();
+        others.advance();
     }
-    _tile_stored(0, sums.of[0], 64);
-    _tile_stored(1, sums.of[1], 64);
-    _tile_stored(2, sums.of[2], 64);
+    _tile_stored(0, sums[0].of[0], 64);
+    _tile_stored(1, sums[0].of[1], 64);
+    _tile_stored(2, sums[0].of[2], 64);
+    _tile_stored(3, sums[1].of[0], 64);
+    _tile_stored(4, sums[1].of[1], 64);
+    _tile_stored(5, sums[1].of[2], 64);
 }
 
 // Two tiles of as many rows, which may share some.

@@ -22,7 +22,7 @@ constexpr int64_t kBlockWords = kDigits * kDigitBytes / 4;  // of 16 columns
 // Whether products with all panels are faster so: where tiles are filled, or fewer bytes come from
 // beyond the second cache.
 inline bool prefers_fixed(const Program& program, int64_t rows) {
-    constexpr int64_t kFewest = 4, kWorth = 32768;  // rows, numbers
+    constexpr int64_t kFewest = 2, kWorth = 32768;  // rows, numbers
     int64_t numbers = 0;
     for (const auto& panel : program.panels) numbers += panel.size();
     const bool filled = rows >= kFewest && numbers >= kWorth;
@@ -141,35 +141,43 @@ class FixedRows : public TileRows {
         });
     }
 
-    void multiply(TileRegisters& registers, int64_t first, int64_t count, const uint32_t* tile,
-                  float* out, int64_t slot) const override {
+    void multiply(TileRegisters& registers, int64_t first, int64_t count, const uint32_t* words,
+                  int64_t tiles, float* out, int64_t slot) const override {
         const bool two = count > kTileRows;
         const int64_t half = two ? (count + 1) / 2 : count, later = count - half;
-        const auto r = static_cast<uint8_t>(half), c = static_cast<uint8_t>(two ? half : kTileRows);
-        registers.shape({r, r, r, r, r, r, c, kTileRows});
+        const auto r = static_cast<uint8_t>(half);
+        registers.shape({r, r, r, r, r, r, r, kTileRows});
         const Tile rows{digits_.get() + first * kFixedBlock, by_digit_};
         const Tile others{rows.digits + later * kFixedBlock, by_digit_};
         const float* of_rows = scales_.get() + first;
-        Sums sums, of_others;
-        for (int64_t m = 0; m < panel_.members; ++m, out += slot) {
-            const auto* of_columns = reinterpret_cast<const float*>(tile);
-            const Tile columns{reinterpret_cast<const int8_t*>(tile + kColumns), kDigitBytes};
+        const int64_t last = tiles * panel_.members;
+        Sums sums[2];
+        for (int64_t i = 0; i < last; ++i) {
             if (two) {
-                multiply_digits(rows, others, columns, blocks_, sums, of_others);
-                of_others.give(of_rows + later, half, of_columns, out + later * kTileRows, kTileRows);
-            } else {
-                multiply_digits(rows, columns, blocks_, sums);
+                multiply_digits(rows, others, columns(words, i), blocks_, sums[0], sums[1]);
+            } else if (i % 2 == 0) {
+                multiply_digits(rows, columns(words, i), columns(words, std::min(i + 1, last - 1)), blocks_, sums);
             }
-            sums.give(of_rows, half, of_columns, out, kTileRows);
-            for (int64_t i = 0; i < count; ++i) {
-                const auto& plain = plain_[first + i];
-                if (!plain.empty()) multiply_plainly(plain.data(), tile, blocks_, out + i * kTileRows);
+            const uint32_t* panel = words + i * column_words();
+            const auto* of_columns = reinterpret_cast<const float*>(panel);
+            float* to = out + i / panel_.members * count * kTileRows + i % panel_.members * slot;
+            sums[two ? 0 : i % 2].give(of_rows, half, of_columns, to, kTileRows);
+            if (two) sums[1].give(of_rows + later, half, of_columns, to + later * kTileRows, kTileRows);
+            for (int64_t b = 0; b < count; ++b) {
+                const auto& plain = plain_[first + b];
+                if (!plain.empty()) multiply_plainly(plain.data(), panel, blocks_, to + b * kTileRows);
             }
-            tile += kColumns + blocks_ * kBlockWords;
         }
     }
 
   private:
+    int64_t column_words() const { return kColumns + blocks_ * kBlockWords; }  // of 16 columns
+
+    Tile columns(const uint32_t* words, int64_t i) const {
+        const uint32_t* panel = words + i * column_words() + kColumns;
+        return {reinterpret_cast<const int8_t*>(panel), kDigitBytes};
+    }
+
     // The numbers of a row and where they are in its depth, whole blocks with zeros where they end.
     template <class Function>
     void each_vector(const float* const* stretches, Function function) const {

@@ -161,10 +161,13 @@ class HalfRows : public TileRows {
         for (const auto& [operand, length] : panel_.stretches) to = to_halves(*stretches++, length, to);
     }
 
-    void multiply(TileRegisters& registers, int64_t first, int64_t count, const uint32_t* tile,
-                  float* out, int64_t slot) const override {
-        multiply_halves(registers, rows_.get() + first * depth_, count, depth_, tile, panel_.members,
-                        out, slot);
+    void multiply(TileRegisters& registers, int64_t first, int64_t count, const uint32_t* words,
+                  int64_t tiles, float* out, int64_t slot) const override {
+        for (int64_t t = 0; t < tiles; ++t) {
+            multiply_halves(registers, rows_.get() + first * depth_, count, depth_,
+                            words + t * panel_.members * depth_ / 2 * kTile, panel_.members,
+                            out + t * count * kTile, slot);
+        }
     }
 
   private:

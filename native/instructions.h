@@ -71,11 +71,9 @@ void Run<T>::multiply_tiles(const Instruction& instruction, const Place& place, 
         const Panel& panel = program_.panels[instruction.i];
         const int64_t per_tile = panel.words(tensors_->precision) / panel.tiles();
         const auto* words = reinterpret_cast<const uint32_t*>(tensors_->panels[instruction.i]);
-        const TileRows& rows = *operands_[place.thread][instruction.i];
-        for (int64_t t = 0; t < place.tiles; ++t) {
-            rows.multiply(*registers_[place.thread], place.token - place.first, place.count,
-                          words + (place.tile + t) * per_tile, out + t * place.count * kTile, slot_size());
-        }
+        operands_[place.thread][instruction.i]->multiply(
+            *registers_[place.thread], place.token - place.first, place.count,
+            words + place.tile * per_tile, place.tiles, out, slot_size());
     }
 }
 

@@ -49,18 +49,20 @@ struct Digits {
     static void multiply(const uint32_t* left, const uint32_t* right, int64_t first, int64_t blocks,
                          const float* start, int64_t start_by_row, float* out, int64_t by_row) {
         const auto* of_rows = reinterpret_cast<const float*>(left);
-        Sums sums, of_others;
+        Sums sums[2];
+        if constexpr (LEFT == 1) {
+            multiply_digits(at(left, first, 0), at(right, first, 0), at(right, first, RIGHT - 1), blocks, sums);
+        }
         for (int tile = 0; tile < RIGHT; ++tile) {
             const auto* of_columns = reinterpret_cast<const float*>(right) + tile * kTileRows;
             if constexpr (LEFT == 2) {
-                multiply_digits(at(left, first, 0), at(left, first, 1), at(right, first, tile), blocks, sums,
-                                of_others);
-                of_others.give(of_rows + kTileRows, kTileRows, of_columns, out + kTileRows * by_row, by_row,
-                               start ? start + kTileRows * start_by_row : nullptr, start_by_row);
-            } else {
-                multiply_digits(at(left, first, 0), at(right, first, tile), blocks, sums);
+                multiply_digits(at(left, first, 0), at(left, first, 1), at(right, first, tile), blocks,
+                                sums[0], sums[1]);
+                sums[1].give(of_rows + kTileRows, kTileRows, of_columns, out + kTileRows * by_row, by_row,
+                             start ? start + kTileRows * start_by_row : nullptr, start_by_row);
             }
-            sums.give(of_rows, kTileRows, of_columns, out, by_row, start, start_by_row);
+            sums[LEFT == 1 ? tile : 0].give(of_rows, kTileRows, of_columns, out, by_row, start,
+                                            start_by_row);
             out += kTileRows;
             if (start) start += kTileRows;
         }

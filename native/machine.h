@@ -61,6 +61,7 @@ class Run : public Runs<T> {
 
     void run(const Tensors<T>& tensors, int threads) override {
         tensors_ = &tensors;
+        ++runs_;
         threads_ = useful(threads);
         divided_ = divides_rows();
         rows_of_block_ = rows_of_block();
@@ -245,7 +246,7 @@ class Run : public Runs<T> {
             const int64_t turns = ((to - from) * scale + most - 1) / most;
             for (int64_t turn = 0; turn < turns; ++turn) {
                 // There and back: what the last step read last is in the cache.
-                const bool back = s % 2 && !adds_up;
+                const bool back = (s + runs_) % 2 && !adds_up;
                 const int64_t item = from * scale + (back ? turns - 1 - turn : turn) * most;
                 const int64_t tile = item / blocks, block = item % blocks;
                 const int64_t row = low + (high - low) * block / blocks;
@@ -364,7 +365,7 @@ class Run : public Runs<T> {
     const Tensors<T>* tensors_ = nullptr;  // of the present run
     const int64_t batch_;
     const int64_t parts_;  // of the batch, each with sums of its own
-    int64_t rows_of_block_ = kRows;
+    int64_t rows_of_block_ = kRows, runs_ = 0;
     int threads_ = 1;
     bool divided_ = false, looks_back_ = false;
     std::vector<Rows<T>> now_, next_, temps_, sums_, numbers_;

@@ -11,10 +11,10 @@ class TileRows {
     virtual ~TileRows() = default;
     // A row whose stretches begin here.
     virtual void take(int64_t row, const float* const* stretches) = 0;
-    // Rows [first, first + count) x a tile of the panel -> out, row r at r * 16, and every further
-    // member `slot` numbers on.
-    virtual void multiply(TileRegisters& registers, int64_t first, int64_t count, const uint32_t* tile,
-                          float* out, int64_t slot) const = 0;
+    // Rows [first, first + count) x some tiles of the panel -> out, tile by tile, row r of each at
+    // r * 16, and every further member `slot` numbers on.
+    virtual void multiply(TileRegisters& registers, int64_t first, int64_t count, const uint32_t* words,
+                          int64_t tiles, float* out, int64_t slot) const = 0;
 };
 
 }  // namespace penstock::PENSTOCK_ISA

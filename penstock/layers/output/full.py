@@ -22,8 +22,8 @@ from penstock.layers.output.base import Output, uniform_start
 
 __all__ = ["Softmax", "summed_loss"]
 
-LOGITS = 1 << 22
-"""Logits in memory at a time: few enough for the last cache, enough for a large product."""
+LOGITS = 1 << 23
+"""Logits in memory at a time: few beside what a model keeps, enough for a large product."""
 FEW = 16
 """Rows up to which a product is faster by the native machine than by PyTorch."""
 
