@@ -77,12 +77,13 @@ bool multiplies_halves() {
 }
 
 // From the widest to the narrowest that this processor runs.
-std::vector<InstructionSet> instruction_sets() {
+const std::vector<InstructionSet>& instruction_sets() {
 #define PENSTOCK_LIST(isa) {#isa, table_##isa},
-    std::vector<InstructionSet> all{PENSTOCK_ISAS(PENSTOCK_LIST)}, here;
-    for (const auto& set : all) {
-        if (runs_here(set.name)) here.push_back(set);
-    }
+    static const std::vector<InstructionSet> here = [] {
+        std::vector<InstructionSet> all{PENSTOCK_ISAS(PENSTOCK_LIST)};
+        std::erase_if(all, [](const auto& set) { return !runs_here(set.name); });
+        return all;
+    }();
     return here;
 }
 

@@ -82,7 +82,7 @@ def describe(plan: Plan, sizes: Mapping[str, int]) -> str:
     ways = [found.phases for found in (made.assembly, made.way_back.assembly)]
     forward, back = (f"{count} phase{'s' * (count > 1)}" for count in ways)
     apart = " (units apart, threads never meet)" if made.assembly.apart else ""
-    tiles = ", large products on tile registers" if has_tiles() else ""
+    tiles = ", products as whole numbers on tile registers" if has_tiles() else ""
     return (
         f"native: a step is {forward} forward and {back} back{apart}, instruction set {ISA}"
         f"{tiles}; second derivatives and torch.func: reference"

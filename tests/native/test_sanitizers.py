@@ -15,7 +15,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CASES = (
     "every_cell and not any_size or nothing or padding or steps_in or second or 17-1 or threads "
-    "or odd_sizes or compiled_steps or whole_numbers and 33 or resets or exact_sum"
+    "or odd_sizes or compiled_steps or whole_numbers and 33 or resets or exact_sum "
+    "or as_near_to_float64 and 33 or no_whole_numbers or uneven"
 )
 LEAST = 700
 """Tests that these are at least."""
@@ -28,6 +29,7 @@ tests = ["tests/engines/test_engines.py", "tests/engines/test_native.py"]
 tests += ["tests/layers/test_stream.py"]
 tests += ["tests/layers/test_attention.py", "tests/layers/test_quantise.py"]
 tests += ["tests/layers/test_bfloat16.py", "tests/engines/test_product.py"]
+tests += ["tests/engines/test_fixed.py"]
 plain = ["-x", "-p", "no:cacheprovider", "-p", "no:xdist"]
 sys.exit(pytest.main([*plain, *tests, "-k", sys.argv[3]]))
 """
