@@ -23,8 +23,8 @@ constexpr int64_t kDigits = 3;
 constexpr int64_t kDigitBytes = kTileRows * kFixedBlock;  // of 16 lines and a block
 constexpr float kHuge = 0x1p60f, kTiny = 0x1p-100f;       // beyond: not for whole numbers
 
-// What is known of the numbers of lines, in vectors of lines or of depths: the largest size, which is not
-// less than kHuge if one is infinite or NaN, the squares' sum, and the lower bits of all.
+// What is known of the numbers of lines, in vectors of lines or of depths: the largest size, which is
+// not less than kHuge if one is infinite or NaN, the squares' sum, and the lower bits of all.
 struct Sizes {
     __m512i most{}, low{};
     __m512 squares{};
@@ -43,7 +43,8 @@ struct Sizes {
     // Of a line in vectors of its depths: the same everywhere.
     Sizes of_line() const {
         return {_mm512_set1_epi32(_mm512_reduce_max_epi32(most)),
-                _mm512_set1_epi32(_mm512_reduce_or_epi32(low)), _mm512_set1_ps(_mm512_reduce_add_ps(squares))};
+                _mm512_set1_epi32(_mm512_reduce_or_epi32(low)),
+                _mm512_set1_ps(_mm512_reduce_add_ps(squares))};
     }
     __m512 largest() const { return _mm512_castsi512_ps(most); }
 
@@ -118,15 +119,29 @@ struct Sums {
     }
 };
 
-// Up to 16 rows x two tiles of columns, whose chains of sums overlap.
-PENSTOCK_TILES inline void multiply_digits(Tile rows, Tile columns, Tile others, int64_t blocks,
-                                           Sums* sums) {
+// Registers 0 to 5 hold the sums of two pairs of tiles.
+PENSTOCK_TILES inline void zero_sums() {
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
     _tile_zero(4);
     _tile_zero(5);
+}
+
+PENSTOCK_TILES inline void store_sums(Sums* sums) {
+    _tile_stored(0, sums[0].of[0], 64);
+    _tile_stored(1, sums[0].of[1], 64);
+    _tile_stored(2, sums[0].of[2], 64);
+    _tile_stored(3, sums[1].of[0], 64);
+    _tile_stored(4, sums[1].of[1], 64);
+    _tile_stored(5, sums[1].of[2], 64);
+}
+
+// Up to 16 rows x two tiles of columns, whose chains of sums overlap.
+PENSTOCK_TILES inline void multiply_column_tiles(Tile rows, Tile columns, Tile others, int64_t blocks,
+                                                 Sums* sums) {
+    zero_sums();
     for (int64_t block = 0; block < blocks; ++block) {
         _tile_loadd(7, columns[0], 64);
         _tile_loadd(6, rows[0], 64);
@@ -157,17 +172,12 @@ PENSTOCK_TILES inline void multiply_digits(Tile rows, Tile columns, Tile others,
         columns.advance();
         others.advance();
     }
-    _tile_stored(0, sums[0].of[0], 64);
-    _tile_stored(1, sums[0].of[1], 64);
-    _tile_stored(2, sums[0].of[2], 64);
-    _tile_stored(3, sums[1].of[0], 64);
-    _tile_stored(4, sums[1].of[1], 64);
-    _tile_stored(5, sums[1].of[2], 64);
+    store_sums(sums);
 }
 
-// Two tiles of as many rows, which may share some.
-PENSTOCK_TILES inline void multiply_digits(Tile rows, Tile others, Tile columns, int64_t blocks,
-                                           Sums& sums, Sums& of_others) {
+// Two tiles of as many rows, which may share some, x 16 columns.
+PENSTOCK_TILES inline void multiply_row_tiles(Tile rows, Tile others, Tile columns, int64_t blocks,
+                                              Sums* sums) {
     auto add_large = [&](int digit) PENSTOCK_TILES {
         _tile_loadd(6, rows[digit], 64);
         _tile_dpbssd(0, 6, 7);
@@ -186,12 +196,7 @@ PENSTOCK_TILES inline void multiply_digits(Tile rows, Tile others, Tile columns,
         _tile_loadd(6, others[digit], 64);
         _tile_dpbssd(5, 6, 7);
     };
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-    _tile_zero(4);
-    _tile_zero(5);
+    zero_sums();
     for (int64_t block = 0; block < blocks; ++block) {
         _tile_loadd(7, columns[0], 64);
         add_large(0), add_middle(1), add_small(2);
@@ -203,12 +208,7 @@ PENSTOCK_TILES inline void multiply_digits(Tile rows, Tile others, Tile columns,
         others.advance();
         columns.advance();
     }
-    _tile_stored(0, sums.of[0], 64);
-    _tile_stored(1, sums.of[1], 64);
-    _tile_stored(2, sums.of[2], 64);
-    _tile_stored(3, of_others.of[0], 64);
-    _tile_stored(4, of_others.of[1], 64);
-    _tile_stored(5, of_others.of[2], 64);
+    store_sums(sums);
 }
 
 #endif

@@ -119,8 +119,9 @@ class FixedRows : public TileRows {
         Sizes sizes;
         each_vector(stretches, [&](__m512i numbers, int64_t) { sizes.add(numbers); });
         sizes = sizes.of_line();
-        plain_[row].resize(_mm512_cvtss_f32(sizes.largest()) < kHuge ? 0 : blocks_ * kFixedBlock);  // NaN too
-        if (!plain_[row].empty()) {
+        const bool is_plain = !(_mm512_cvtss_f32(sizes.largest()) < kHuge);  // NaN too
+        plain_[row].resize(is_plain ? blocks_ * kFixedBlock : 0);
+        if (is_plain) {
             return each_vector(stretches, [&](__m512i numbers, int64_t depth) {
                 _mm512_storeu_si512(plain_[row].data() + depth, numbers);
             });
@@ -151,21 +152,24 @@ class FixedRows : public TileRows {
         const Tile others{rows.digits + later * kFixedBlock, by_digit_};
         const float* of_rows = scales_.get() + first;
         const int64_t last = tiles * panel_.members;
+        const auto* plain = plain_.data() + first;
+        const bool any_plain = !std::all_of(plain, plain + count, [](const auto& row) { return row.empty(); });
         Sums sums[2];
         for (int64_t i = 0; i < last; ++i) {
             if (two) {
-                multiply_digits(rows, others, columns(words, i), blocks_, sums[0], sums[1]);
+                multiply_row_tiles(rows, others, columns(words, i), blocks_, sums);
             } else if (i % 2 == 0) {
-                multiply_digits(rows, columns(words, i), columns(words, std::min(i + 1, last - 1)), blocks_, sums);
+                const int64_t next = std::min(i + 1, last - 1);
+                multiply_column_tiles(rows, columns(words, i), columns(words, next), blocks_, sums);
             }
             const uint32_t* panel = words + i * column_words();
             const auto* of_columns = reinterpret_cast<const float*>(panel);
             float* to = out + i / panel_.members * count * kTileRows + i % panel_.members * slot;
             sums[two ? 0 : i % 2].give(of_rows, half, of_columns, to, kTileRows);
             if (two) sums[1].give(of_rows + later, half, of_columns, to + later * kTileRows, kTileRows);
-            for (int64_t b = 0; b < count; ++b) {
-                const auto& plain = plain_[first + b];
-                if (!plain.empty()) multiply_plainly(plain.data(), panel, blocks_, to + b * kTileRows);
+            for (int64_t b = 0; any_plain && b < count; ++b) {
+                if (plain[b].empty()) continue;
+                multiply_plainly(plain[b].data(), panel, blocks_, to + b * kTileRows);
             }
         }
     }

@@ -32,7 +32,7 @@ struct Digits {
         float uneven = 1;
         for (int64_t tile = 0; tile < 2 * (to - from); ++tile) {
             uneven = std::max(uneven, sizes[tile].unevenness(end - depth));
-            float* scales = reinterpret_cast<float*>(out + tile / 2 * group_words) + tile % 2 * kTileRows;
+            auto* scales = reinterpret_cast<float*>(out + tile / 2 * group_words + tile % 2 * kTileRows);
             _mm512_store_ps(scales, Scales(sizes[tile]).back);
         }
         each_tile<ALONG_DEPTH>(lines, from, to, depth, end, depths,
@@ -51,15 +51,17 @@ struct Digits {
         const auto* of_rows = reinterpret_cast<const float*>(left);
         Sums sums[2];
         if constexpr (LEFT == 1) {
-            multiply_digits(at(left, first, 0), at(right, first, 0), at(right, first, RIGHT - 1), blocks, sums);
+            multiply_column_tiles(at(left, first, 0), at(right, first, 0), at(right, first, RIGHT - 1),
+                                  blocks, sums);
         }
         for (int tile = 0; tile < RIGHT; ++tile) {
             const auto* of_columns = reinterpret_cast<const float*>(right) + tile * kTileRows;
             if constexpr (LEFT == 2) {
-                multiply_digits(at(left, first, 0), at(left, first, 1), at(right, first, tile), blocks,
-                                sums[0], sums[1]);
-                sums[1].give(of_rows + kTileRows, kTileRows, of_columns, out + kTileRows * by_row, by_row,
-                             start ? start + kTileRows * start_by_row : nullptr, start_by_row);
+                multiply_row_tiles(at(left, first, 0), at(left, first, 1), at(right, first, tile),
+                                   blocks, sums);
+                const float* below = start ? start + kTileRows * start_by_row : nullptr;
+                sums[1].give(of_rows + kTileRows, kTileRows, of_columns, out + kTileRows * by_row,
+                             by_row, below, start_by_row);
             }
             sums[LEFT == 1 ? tile : 0].give(of_rows, kTileRows, of_columns, out, by_row, start,
                                             start_by_row);
@@ -90,7 +92,9 @@ struct Digits {
                 squares[i] = _mm512_castps_si512(some[i].squares);
             }
             turn(most), turn(low), turn(squares);
-            for (int i = 0; i < 16; ++i) sizes[tile].add({most[i], low[i], _mm512_castsi512_ps(squares[i])});
+            for (int i = 0; i < 16; ++i) {
+                sizes[tile].add({most[i], low[i], _mm512_castsi512_ps(squares[i])});
+            }
         }
     }
 
@@ -114,7 +118,8 @@ struct Digits {
 
     // 16 lines x a block of depths.
     template <bool ALONG_DEPTH, bool BY_LINE>
-    static void pack_tile(const Lines& lines, int64_t line, int64_t depth, __m512 scales, uint32_t* out) {
+    static void pack_tile(const Lines& lines, int64_t line, int64_t depth, __m512 scales,
+                          uint32_t* out) {
         alignas(64) float of_line[16];
         _mm512_store_ps(of_line, scales);
         __m512i some[4][16], digits[kDigits];

@@ -241,8 +241,8 @@ class Run : public Runs<T> {
             const bool adds_up = group.adds_up(), apart = program_.apart || adds_up;
             const int64_t cut = apart ? tiles : tiles * blocks, scale = apart ? blocks : 1;
             const int64_t from = cut * share / shares, to = cut * (share + 1) / shares;
-            // Few rows leave room for several tiles, whose chains of operations overlap.
-            const int64_t most = blocks == 1 ? kRows / (high - low) : 1;
+            // Few rows leave room for several tiles, whose chains of operations overlap: one, or pairs.
+            const int64_t room = blocks == 1 ? kRows / (high - low) : 1, most = room > 1 ? room / 2 * 2 : 1;
             const int64_t turns = ((to - from) * scale + most - 1) / most;
             for (int64_t turn = 0; turn < turns; ++turn) {
                 // There and back: what the last step read last is in the cache.
