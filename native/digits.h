@@ -1,7 +1,7 @@
 // Numbers of float32 as whole ones, on the processor's units for tiles of int8.
 //
 // The numbers of a line, a row of a product's left operand or a column of its right one, become whole
-// ones of 24 bits by a power of two that the largest of them says; each is three digits of eight bits
+// ones of 24 bits by a factor that the largest of them says; each is three digits of eight bits
 // with a sign. Products of digits are added up without rounding. Of nine the three smallest are left
 // out, which are as small as the rounding of the operands (Ootomo, Ozaki & Yokota 2024, "DGEMM on
 // integer matrix multiplication unit", arXiv 2306.11975).

@@ -53,7 +53,7 @@ class Large {
     }
 
   private:
-    // Blocks of a shared group that stay in half of the first cache while own groups pass.
+    // Blocks of a shared group that stay in the first cache while own groups pass.
     static constexpr int64_t kBlocks = 36864 / (4 * Format::kWords);
 
     static int64_t groups(const Lines& lines) { return (lines.count + kGroupLines - 1) / kGroupLines; }

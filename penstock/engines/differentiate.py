@@ -12,7 +12,7 @@ from torch import Tensor
 
 from penstock.engines.machine import Compiled, Order, Panels, compiled
 from penstock.engines.modes import wants_gradient
-from penstock.engines.precision import FULL, is_strict, products
+from penstock.engines.precision import FULL, products
 from penstock.engines.product import multiply
 from penstock.engines.storage import Weights
 from penstock.equations.adjoint import Adjoint
@@ -69,8 +69,8 @@ def run_loop(
     if not wants_gradient(flat):
         made, matrices = compiled(program), _split(flat, sizes)[3]
         precision = products(like.dtype) if weights.precision == FULL else weights.precision
-        rows, key = order.batch, (program, precision, order.batch, is_strict())
-        packed = weights.keep(key, lambda: made.pack(matrices, precision, rows=rows))
+        way = made.way(precision, like.dtype, order.batch)
+        packed = weights.keep((program, way), lambda: made.pack(matrices, way))
         return forward(made, flat, sizes, like, order, packed)
     call = _Call(program, sizes, order, like, again.run, len(again.leaves))
     return list(_Differentiable.apply(call, *again.leaves, *flat))
@@ -88,8 +88,13 @@ def forward(
     of each kind.
     """
     tokens, sequences, vectors, matrices, first = _split(flat, sizes)
-    packed = packed or made.pack(matrices, products(like.dtype), rows=order.batch)
+    packed = packed or _packed(made, matrices, like, order)
     return made.run(tokens, sequences, vectors, packed, first, order, like)
+
+
+def _packed(made: Compiled, matrices: Tensors, like: Tensor, order: Order) -> Panels:
+    """Matrices packed as products are to be made now."""
+    return made.pack(matrices, made.way(products(like.dtype), like.dtype, order.batch))
 
 
 @dataclass(frozen=True)
@@ -192,7 +197,7 @@ def backward(
     back_order = replace(order, reverse=not order.reverse)
     way = made.way_back
     like, of_source = (outputs or first)[0], _source_gradients(made.loop.gaze, sequences, vectors)
-    packed = way.pack(matrices, products(like.dtype), rows=order.batch)
+    packed = _packed(way, matrices, like, order)
     sources = [*sequences, *first]
     found = way.run(read, sources, vectors, packed, ends, back_order, like, of_source)
     back, states, sums = _split(found, [len(ways.backward.outputs), len(ends), len(ways.summed)])

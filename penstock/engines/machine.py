@@ -99,24 +99,21 @@ class Compiled:
         """The same loop, with what the way back needs among its outputs."""
         return Compiled(self.adjoint.forward)
 
-    def pack(self, matrices: Sequence[Tensor], precision: str = FULL, *, rows: int = 1) -> Panels:
+    def way(self, precision: str, dtype: torch.dtype, rows: int = 1) -> str:
+        """How products of so many rows are made: ``FIXED`` for float32 where that is faster."""
+        is_single = precision == FULL and dtype == torch.float32 and not is_strict()
+        return FIXED if is_single and self.machine.prefers_fixed(rows) else precision
+
+    def pack(self, matrices: Sequence[Tensor], precision: str = FULL) -> Panels:
         """Copy matrices (sum of rows, columns) to the order in which the machine reads them.
 
-        For int8 and bfloat16 their numbers are rounded already, and in float32.  Those of float32
-        become whole numbers where products with as many ``rows`` are faster so and as exact.
+        For int8 and bfloat16 their numbers are rounded already, and in float32.  What whole numbers
+        do not stand for stays float32.
         """
         if precision == HALVES:
             matrices = [matrix.bfloat16() for matrix in matrices]
-        if precision == FULL and self._is_fixed(matrices, rows):
-            packed, is_exact = self._pack(matrices, FIXED)
-            if is_exact:
-                return packed
-        return self._pack(matrices, precision)[0]
-
-    def _is_fixed(self, matrices: Sequence[Tensor], rows: int) -> bool:
-        """Whether whole numbers are to be tried."""
-        is_single = all(matrix.dtype == torch.float32 for matrix in matrices)
-        return is_single and not is_strict() and self.machine.prefers_fixed(rows)
+        packed, is_exact = self._pack(matrices, precision)
+        return packed if is_exact else self._pack(matrices, FULL)[0]
 
     def _pack(self, matrices: Sequence[Tensor], precision: str) -> tuple[Panels, bool]:
         """The panels, and whether they stand for the matrices' own numbers."""

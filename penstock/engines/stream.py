@@ -104,7 +104,8 @@ def streamed(
 
     stages = before(None)
     vectors = [stages.values[index].reshape(-1).contiguous() for index in lowered.vectors]
-    packed = made.pack([stages.stack(p)[0] for p in lowered.products], weights.precision)
+    way = made.way(weights.precision, weights.flat.dtype)
+    packed = made.pack([stages.stack(p)[0] for p in lowered.products], way)
     stepper = Stepper(
         made.machine,
         [vector.data_ptr() for vector in vectors],
