@@ -6,8 +6,9 @@
 // out, which are as small as the rounding of the operands (Ootomo, Ozaki & Yokota 2024, "DGEMM on
 // integer matrix multiplication unit", arXiv 2306.11975).
 //
-// Depths come in blocks of 64, each digit by digit, the largest first. Of a row's word d, or of row d
-// of 16 columns' words, the bytes are of the depths d, d + 16, d + 32 and d + 48.
+// 16 lines begin with their scales; depths follow in blocks of 64, each digit by digit, the largest
+// first. Of a row's word d, or of row d of 16 columns' words, the bytes are of the depths d, d + 16,
+// d + 32 and d + 48.
 #pragma once
 
 #include <cmath>
@@ -21,6 +22,7 @@ namespace penstock::PENSTOCK_ISA {
 
 constexpr int64_t kDigits = 3;
 constexpr int64_t kDigitBytes = kTileRows * kFixedBlock;  // of 16 lines and a block
+constexpr int64_t kBlockWords = kDigits * kDigitBytes / 4;
 constexpr float kHuge = 0x1p60f, kTiny = 0x1p-100f;       // beyond: not for whole numbers
 
 // What is known of the numbers of lines, in vectors of lines or of depths: the largest size, which is
@@ -92,6 +94,60 @@ inline void to_digits(const __m512i* numbers, __m512 scale, __m512i* digits) {
     }
 }
 
+// What is known of tiles of lines from `line` on, at depths [depth, end), line by line.
+inline void measure_along(const Lines& lines, int64_t line, int64_t depth, int64_t end, Sizes* sizes,
+                          int64_t tiles) {
+    for (int64_t tile = 0; tile < tiles; ++tile) {
+        Sizes some[16];
+        __m512i numbers[16], most[16], low[16], squares[16];
+        for (int64_t d = depth; d < end; d += 16) {
+            take<true, true>(lines, line + tile * kTileRows, d, numbers);
+            for (int i = 0; i < 16; ++i) some[i].add(numbers[i]);
+        }
+        for (int i = 0; i < 16; ++i) {
+            most[i] = some[i].most;
+            low[i] = some[i].low;
+            squares[i] = _mm512_castps_si512(some[i].squares);
+        }
+        turn(most), turn(low), turn(squares);
+        for (int i = 0; i < 16; ++i) sizes[tile].add({most[i], low[i], _mm512_castsi512_ps(squares[i])});
+    }
+}
+
+// The same depth by depth, as the numbers lie then.
+inline void measure_across(const Lines& lines, int64_t line, int64_t depth, int64_t end, Sizes* sizes,
+                           int64_t tiles) {
+    constexpr int64_t kTogether = 4;
+    for (int64_t d = depth; d < end; d += kTogether) {
+        const int64_t last = std::min(end, d + kTogether);
+        for (int64_t tile = 0; tile < tiles; ++tile) {
+            const int64_t first = line + tile * kTileRows;
+            const __mmask16 mask = first_of(lines.count - first);
+            Sizes some = sizes[tile];
+            for (int64_t i = d; i < last; ++i) {
+                some.add(_mm512_maskz_loadu_epi32(mask, lines.data + first + i * lines.by_depth));
+            }
+            sizes[tile] = some;
+        }
+    }
+}
+
+// The digits of 16 lines in a block of depths.
+template <bool ALONG_DEPTH, bool BY_LINE>
+void pack_digits(const Lines& lines, int64_t line, int64_t depth, __m512 scales, uint32_t* out) {
+    alignas(64) float of_line[16];
+    _mm512_store_ps(of_line, scales);
+    __m512i some[4][16], digits[kDigits];
+    for (int k = 0; k < 4; ++k) take<ALONG_DEPTH, BY_LINE>(lines, line, depth + 16 * k, some[k]);
+    for (int i = 0; i < 16; ++i, out += kTileRows) {
+        const __m512i four[] = {some[0][i], some[1][i], some[2][i], some[3][i]};
+        to_digits(four, BY_LINE ? _mm512_set1_ps(of_line[i]) : scales, digits);
+        for (int digit = 0; digit < kDigits; ++digit) {
+            _mm512_store_si512(out + digit * kDigitBytes / 4, digits[digit]);
+        }
+    }
+}
+
 // Where 16 lines begin, and the bytes from digit to digit.
 struct Tile {
     const int8_t* digits;
@@ -101,20 +157,33 @@ struct Tile {
     void advance() { digits += kDigits * by_digit; }
 };
 
+// The numbers that whole ones of a tile's lines stand for, and where they go.
+struct Target {
+    const float *of_rows = nullptr, *of_columns = nullptr;  // scales
+    int64_t rows = 0;
+    __mmask16 columns = 0xffff;
+    float* out = nullptr;
+    int64_t by_row = 0;
+    const float* start = nullptr;  // what they are added to
+    int64_t start_by_row = 0;
+};
+
 // Sums of products of digits, by the place of their last bits.
 struct Sums {
     alignas(64) int32_t of[kDigits][kTileRows * kTileRows];
 
-    // As numbers, added to `start` where there is one.
-    void give(const float* of_rows, int64_t rows, const float* of_columns, float* out, int64_t by_row,
-              const float* start = nullptr, int64_t start_by_row = 0) const {
-        const __m512 columns = _mm512_loadu_ps(of_columns), less = _mm512_set1_ps(0x1p-8f);
-        for (int64_t r = 0; r < rows; ++r) {
+    // Some rows as numbers.
+    void give(const Target& to, int64_t first, int64_t last) const {
+        last = std::min(last, to.rows);
+        if (first >= last) return;
+        const __m512 scales = _mm512_loadu_ps(to.of_columns), less = _mm512_set1_ps(0x1p-8f);
+        for (int64_t r = first; r < last; ++r) {
             auto part = [&](int i) { return _mm512_cvtepi32_ps(_mm512_load_si512(of[i] + r * kTileRows)); };
             const __m512 sum = _mm512_fmadd_ps(_mm512_fmadd_ps(part(2), less, part(1)), less, part(0));
-            const __m512 before = start ? _mm512_loadu_ps(start + r * start_by_row) : __m512{};
-            const __m512 scale = columns * _mm512_set1_ps(of_rows[r]);
-            _mm512_storeu_ps(out + r * by_row, _mm512_fmadd_ps(sum, scale, before));
+            const __m512 scale = scales * _mm512_set1_ps(to.of_rows[r]);
+            const float* start = to.start + r * to.start_by_row;
+            const __m512 before = to.start ? _mm512_maskz_loadu_ps(to.columns, start) : __m512{};
+            _mm512_mask_storeu_ps(to.out + r * to.by_row, to.columns, _mm512_fmadd_ps(sum, scale, before));
         }
     }
 };
@@ -138,39 +207,42 @@ PENSTOCK_TILES inline void store_sums(Sums* sums) {
     _tile_stored(5, sums[1].of[2], 64);
 }
 
-// Up to 16 rows x two tiles of columns, whose chains of sums overlap.
+// One tile of rows x two of columns, which go past the first cache, where the rows are to stay. Between
+// blocks of depths `meanwhile` has a turn, for which the units need not wait.
+template <class Meanwhile>
 PENSTOCK_TILES inline void multiply_column_tiles(Tile rows, Tile columns, Tile others, int64_t blocks,
-                                                 Sums* sums) {
+                                                 Sums* sums, Meanwhile meanwhile) {
     zero_sums();
     for (int64_t block = 0; block < blocks; ++block) {
-        _tile_loadd(7, columns[0], 64);
+        _tile_stream_loadd(7, columns[0], 64);
         _tile_loadd(6, rows[0], 64);
         _tile_dpbssd(0, 6, 7);
         _tile_loadd(6, rows[1], 64);
         _tile_dpbssd(1, 6, 7);
         _tile_loadd(6, rows[2], 64);
         _tile_dpbssd(2, 6, 7);
-        _tile_loadd(7, others[0], 64);
+        _tile_stream_loadd(7, others[0], 64);
         _tile_dpbssd(5, 6, 7);
         _tile_loadd(6, rows[1], 64);
         _tile_dpbssd(4, 6, 7);
         _tile_loadd(6, rows[0], 64);
         _tile_dpbssd(3, 6, 7);
-        _tile_loadd(7, columns[1], 64);
+        _tile_stream_loadd(7, columns[1], 64);
         _tile_dpbssd(1, 6, 7);
         _tile_loadd(6, rows[1], 64);
         _tile_dpbssd(2, 6, 7);
-        _tile_loadd(7, others[1], 64);
+        _tile_stream_loadd(7, others[1], 64);
         _tile_dpbssd(5, 6, 7);
         _tile_loadd(6, rows[0], 64);
         _tile_dpbssd(4, 6, 7);
-        _tile_loadd(7, columns[2], 64);
+        _tile_stream_loadd(7, columns[2], 64);
         _tile_dpbssd(2, 6, 7);
-        _tile_loadd(7, others[2], 64);
+        _tile_stream_loadd(7, others[2], 64);
         _tile_dpbssd(5, 6, 7);
         rows.advance();
         columns.advance();
         others.advance();
+        meanwhile();
     }
     store_sums(sums);
 }
@@ -210,6 +282,40 @@ PENSTOCK_TILES inline void multiply_row_tiles(Tile rows, Tile others, Tile colum
     }
     store_sums(sums);
 }
+
+// Products of a thread. The sums of one become numbers while those of the next are added up.
+class Products {
+  public:
+    // Up to 16 rows x two tiles of columns.
+    void multiply(Tile rows, Tile columns, Tile others, int64_t blocks, const Target& to,
+                  const Target& to_other) {
+        const int64_t some = 2 * kTileRows / std::max<int64_t>(1, blocks) + 1;
+        multiply_column_tiles(rows, columns, others, blocks, sums_[turn_], [&] { give(some); });
+        finish();
+        targets_[0] = to;
+        targets_[1] = to_other;
+        given_ = 0;
+        turn_ = 1 - turn_;
+    }
+
+    void finish() { give(2 * kTileRows); }
+
+  private:
+    // Some more rows of the last product.
+    void give(int64_t rows) {
+        const int64_t end = std::min(given_ + rows, 2 * kTileRows);
+        for (int64_t tile = 0; tile < 2; ++tile) {
+            const int64_t before = tile * kTileRows;
+            sums_[1 - turn_][tile].give(targets_[tile], std::max<int64_t>(given_ - before, 0), end - before);
+        }
+        given_ = end;
+    }
+
+    Sums sums_[2][2];
+    Target targets_[2];
+    int64_t given_ = 2 * kTileRows;
+    int turn_ = 0;
+};
 
 #endif
 

@@ -17,8 +17,6 @@ namespace penstock::PENSTOCK_ISA {
 
 #ifdef PENSTOCK_HAS_TILES
 
-constexpr int64_t kBlockWords = kDigits * kDigitBytes / 4;  // of 16 columns
-
 // Whether products with all panels are faster so: where tiles are filled, or fewer bytes come from
 // beyond the second cache.
 inline bool prefers_fixed(const Program& program, int64_t rows) {
@@ -32,37 +30,25 @@ inline bool prefers_fixed(const Program& program, int64_t rows) {
 // 16 columns of a panel; how uneven they are.
 template <bool ALONG_DEPTH>
 float fix_columns(const Panel& panel, Lines columns, uint32_t* out) {
-    Sizes sizes;
-    __m512i some[4][16];
-    auto each_block = [&](auto function) {
+    const auto each_stretch = [&](auto function) {
         Lines lines = columns;
         for (const auto& [operand, length] : panel.stretches) {
             lines.depth = length;
-            for (int64_t d = 0; d < length; d += kFixedBlock) {
-                for (int k = 0; k < 4; ++k) take<ALONG_DEPTH, false>(lines, 0, d + 16 * k, some[k]);
-                function();
-            }
+            function(lines);
             lines.data += length * lines.by_depth;
         }
     };
-    each_block([&] {
-        for (const auto& vectors : some) {
-            for (const __m512i& numbers : vectors) sizes.add(numbers);
-        }
+    Sizes sizes;
+    each_stretch([&](const Lines& lines) {
+        (ALONG_DEPTH ? measure_along : measure_across)(lines, 0, 0, lines.depth, &sizes, 1);
     });
     const Scales scales(sizes);
     _mm512_storeu_ps(out, scales.back);
     out += kColumns;
-    each_block([&] {
-        for (int i = 0; i < 16; ++i) {
-            const __m512i four[] = {some[0][i], some[1][i], some[2][i], some[3][i]};
-            __m512i digits[kDigits];
-            to_digits(four, scales.whole, digits);
-            for (int digit = 0; digit < kDigits; ++digit) {
-                _mm512_storeu_si512(out + digit * kDigitBytes / 4 + i * kColumns, digits[digit]);
-            }
+    each_stretch([&](const Lines& lines) {
+        for (int64_t d = 0; d < lines.depth; d += kFixedBlock, out += kBlockWords) {
+            pack_digits<ALONG_DEPTH, false>(lines, 0, d, scales.whole, out);
         }
-        out += kBlockWords;
     });
     return sizes.unevenness(panel.depth());
 }
@@ -150,26 +136,31 @@ class FixedRows : public TileRows {
         registers.shape({r, r, r, r, r, r, r, kTileRows});
         const Tile rows{digits_.get() + first * kFixedBlock, by_digit_};
         const Tile others{rows.digits + later * kFixedBlock, by_digit_};
-        const float* of_rows = scales_.get() + first;
         const int64_t last = tiles * panel_.members;
-        const auto* plain = plain_.data() + first;
-        const bool any_plain = !std::all_of(plain, plain + count, [](const auto& row) { return row.empty(); });
+        const auto target = [&](int64_t i, int64_t row) {
+            return Target{
+                .of_rows = scales_.get() + first + row,
+                .of_columns = reinterpret_cast<const float*>(words + i * column_words()),
+                .rows = half,
+                .out = out + (i / panel_.members * count + row) * kTileRows + i % panel_.members * slot,
+                .by_row = kTileRows,
+            };
+        };
         Sums sums[2];
-        for (int64_t i = 0; i < last; ++i) {
+        for (int64_t i = 0; i < last; i += two ? 1 : 2) {
+            const int64_t next = two ? i : std::min(i + 1, last - 1);
             if (two) {
                 multiply_row_tiles(rows, others, columns(words, i), blocks_, sums);
-            } else if (i % 2 == 0) {
-                const int64_t next = std::min(i + 1, last - 1);
-                multiply_column_tiles(rows, columns(words, i), columns(words, next), blocks_, sums);
+            } else {
+                multiply_column_tiles(rows, columns(words, i), columns(words, next), blocks_, sums, [] {});
             }
-            const uint32_t* panel = words + i * column_words();
-            const auto* of_columns = reinterpret_cast<const float*>(panel);
-            float* to = out + i / panel_.members * count * kTileRows + i % panel_.members * slot;
-            sums[two ? 0 : i % 2].give(of_rows, half, of_columns, to, kTileRows);
-            if (two) sums[1].give(of_rows + later, half, of_columns, to + later * kTileRows, kTileRows);
-            for (int64_t b = 0; any_plain && b < count; ++b) {
-                if (plain[b].empty()) continue;
-                multiply_plainly(plain[b].data(), panel, blocks_, to + b * kTileRows);
+            sums[0].give(target(i, 0), 0, half);
+            sums[1].give(target(next, later), 0, half);
+        }
+        const auto* plain = plain_.data() + first;
+        for (int64_t b = 0; b < count; ++b) {
+            for (int64_t i = 0; !plain[b].empty() && i < last; ++i) {
+                multiply_plainly(plain[b].data(), words + i * column_words(), blocks_, target(i, b).out);
             }
         }
     }

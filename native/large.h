@@ -1,7 +1,7 @@
 // Large products of float32 on tile registers, which multiply smaller numbers many times as fast.
 //
-// A line is a row of the left operand or a column of the right one. Two tiles of 16 lines are a
-// group, which is packed in a format (large_digits.h, large_pieces.h).
+// A line is a row of the left operand or a column of the right one. 16 lines are a tile, which is
+// packed in a format (large_digits.h, large_pieces.h).
 #pragma once
 
 #include <omp.h>
@@ -18,14 +18,13 @@ namespace penstock::PENSTOCK_ISA {
 #ifdef PENSTOCK_HAS_TILES
 
 template <class Format>
-float pack_lines(const Lines& lines, bool is_left, int64_t from, int64_t to, int64_t depth, int64_t end,
-                 uint32_t* out) {
+float pack_lines(const Lines& lines, bool is_left, int64_t depth, int64_t end, const Packed& out) {
     const auto along = is_left ? Format::template pack<true, true> : Format::template pack<true, false>;
     const auto across = is_left ? Format::template pack<false, true> : Format::template pack<false, false>;
-    return (lines.by_depth == 1 ? along : across)(lines, from, to, depth, end, out);
+    return (lines.by_depth == 1 ? along : across)(lines, depth, end, out);
 }
 
-// The groups of the longer operand are divided among threads, and each packs so many of its own as
+// The tiles of the longer operand are divided among threads, and each packs so many of its own as
 // fill half of its second cache; the other operand is packed once for all. An entry of the result is
 // added up in one order, whoever computes it.
 template <class Format>
@@ -36,13 +35,12 @@ class Large {
           cuts_left_(product.left.count > product.right.count),
           own_(cuts_left_ ? product.left : product.right),
           shared_(cuts_left_ ? product.right : product.left),
-          own_groups_(groups(own_)),
-          shared_groups_(groups(shared_)),
+          unit_(cuts_left_ ? Format::row_tiles : kColumnTiles),
           depth_(piece_of_depth(product.left.depth)),
-          at_a_time_(std::max<int64_t>(1, second_cache() / 2 / (4 * Format::words(depth_)))),
+          at_a_time_(std::max<int64_t>(1, second_cache() / 2 / (4 * Format::words(depth_) * 2)) * 2),
           threads_(threads),
           uneven_(threads),
-          packed_(make_buffer<uint32_t>(shared_groups_ * Format::words(depth_))),
+          packed_(make_buffer<uint32_t>(tiles(shared_) * Format::words(depth_))),
           packed_own_(make_buffer<uint32_t>(threads * at_a_time_ * Format::words(depth_))) {}
 
     // False if the format does not stand for the operands.
@@ -53,15 +51,20 @@ class Large {
     }
 
   private:
-    // Blocks of a shared group that stay in the first cache while own groups pass.
-    static constexpr int64_t kBlocks = 36864 / (4 * Format::kWords);
+    static constexpr int64_t kColumnTiles = 2;  // that are multiplied at once
 
-    static int64_t groups(const Lines& lines) { return (lines.count + kGroupLines - 1) / kGroupLines; }
-    // Depths are cut into equal pieces: a group is to leave room for others in the cache.
+    static int64_t tiles(const Lines& lines) { return blocks_of(lines.count, kTileRows); }
+    // Depths are cut into equal pieces: a tile is to leave room for others in the cache.
     static int64_t piece_of_depth(int64_t depth) {
         constexpr int64_t kMost = 1024;
         const int64_t cuts = std::max<int64_t>(1, (depth + kMost - 1) / kMost);
         return blocks_of((depth + cuts - 1) / cuts, Format::depths) * Format::depths;
+    }
+
+    // Where the own tiles of a thread begin.
+    int64_t first_own(int thread, int threads) const {
+        const int64_t units = blocks_of(tiles(own_), unit_);
+        return std::min(units * thread / threads * unit_, tiles(own_));
     }
 
     // Whether what is left need not be computed: it would be no result.
@@ -70,79 +73,69 @@ class Large {
     void work(int thread, int threads) {
         TileRegisters registers;
         registers.shape(TileRegisters::full());
-        const int64_t begin = own_groups_ * thread / threads;
-        const int64_t mine = own_groups_ * (thread + 1) / threads - begin;
-        const int64_t turns = (mine + at_a_time_ - 1) / at_a_time_;
-        const int64_t from = shared_groups_ * thread / threads;
-        const int64_t to = shared_groups_ * (thread + 1) / threads;
-        uint32_t* own = packed_own_.get() + thread * at_a_time_ * Format::words(depth_);
+        const auto products = std::make_unique<typename Format::Products>();
+        const int64_t begin = first_own(thread, threads), end_own = first_own(thread + 1, threads);
+        const int64_t from = tiles(shared_) * thread / threads, to = tiles(shared_) * (thread + 1) / threads;
         for (int64_t depth = 0; depth == 0 || depth < product_.left.depth; depth += depth_) {
             const int64_t end = std::min(depth + depth_, product_.left.depth);
             const int64_t words = Format::words(end - depth);
-            uneven_[thread] = pack_lines<Format>(shared_, !cuts_left_, from, to, depth, end,
-                                                 packed_.get() + from * words);
+            const Packed shared{packed_.get(), words, 0, tiles(shared_)};
+            const Packed share{shared[from], words, from, to};
+            uneven_[thread] = pack_lines<Format>(shared_, !cuts_left_, depth, end, share);
 #pragma omp barrier
             const float uneven = *std::max_element(uneven_.begin(), uneven_.begin() + threads);
-            for (int64_t turn = 0; turn < turns; ++turn) {
-                const int64_t first = begin + mine * turn / turns;
-                const int64_t last = begin + mine * (turn + 1) / turns;
-                const float of_own = pack_lines<Format>(own_, cuts_left_, first, last, depth, end, own);
+            for (int64_t first = begin; first < end_own && !stops(); first += at_a_time_) {
+                uint32_t* to_own = packed_own_.get() + thread * at_a_time_ * Format::words(depth_);
+                const Packed own{to_own, words, first, std::min(first + at_a_time_, end_own)};
+                const float of_own = pack_lines<Format>(own_, cuts_left_, depth, end, own);
                 if (uneven * of_own > Format::most) good_ = false;
                 if (stops()) break;
-                const int64_t blocks = blocks_of(end - depth, Format::depths);
-                const int64_t cuts = std::max<int64_t>(1, blocks_of(blocks, kBlocks));
-                const int64_t step = std::max<int64_t>(1, blocks_of(blocks, cuts));
-                for (int64_t s = 0; s < shared_groups_; ++s) {
-                    for (int64_t block = 0; block < blocks; block += step) {
-                        for (int64_t g = first; g < last; ++g) {
-                            multiply(g, own + (g - first) * words, s, packed_.get() + s * words, block,
-                                     std::min(step, blocks - block), depth + block > 0);
-                        }
-                    }
-                }
+                multiply(*products, cuts_left_ ? own : shared, cuts_left_ ? shared : own, depth, end);
             }
 #pragma omp barrier
             if (stops()) return;
         }
     }
 
-    void multiply(int64_t own_group, const uint32_t* own, int64_t shared_group, const uint32_t* shared,
-                  int64_t first, int64_t blocks, bool add) {
-        const int64_t row = (cuts_left_ ? own_group : shared_group) * kGroupLines;
-        const int64_t column = (cuts_left_ ? shared_group : own_group) * kGroupLines;
-        const int64_t rows = std::min(kGroupLines, product_.left.count - row);
-        const int64_t columns = std::min(kGroupLines, product_.right.count - column);
-        const uint32_t *left = cuts_left_ ? own : shared, *right = cuts_left_ ? shared : own;
-        const auto function = kFunctions[rows > kTileRows][columns > kTileRows];
-        float* out = product_.out + row * product_.by_row + column;
-        const float* start = add ? out : product_.start;
-        const int64_t by_row = add ? product_.by_row : product_.start_by_row;
-        if (start && !add) start += row * by_row + column;
-        if (rows % kTileRows == 0 && columns % kTileRows == 0) {
-            return function(left, right, first, blocks, start, by_row, out, product_.by_row);
+    // Rows stay in the first cache while columns pass that stay in the second.
+    void multiply(typename Format::Products& products, const Packed& left, const Packed& right,
+                  int64_t depth, int64_t end) const {
+        const int64_t blocks = blocks_of(end - depth, Format::depths);
+        const int64_t cuts = std::max<int64_t>(1, blocks_of(blocks, Format::together));
+        const int64_t step = std::max<int64_t>(1, blocks_of(blocks, cuts));
+        for (int64_t first = right.first; first < right.last; first += at_a_time_) {
+            const int64_t last = std::min(first + at_a_time_, right.last);
+            for (int64_t row = left.first; row < left.last; row += Format::row_tiles) {
+                for (int64_t block = 0; block == 0 || block < blocks; block += step) {
+                    for (int64_t column = first; column < last; column += kColumnTiles) {
+                        products.multiply(left, row, right, column, block, std::min(step, blocks - block),
+                                          corner(row, column, depth + block > 0));
+                    }
+                }
+            }
         }
-        alignas(64) float edge[kGroupLines * kGroupLines] = {};
-        for (int64_t r = 0; start && r < rows; ++r) {
-            std::copy_n(start + r * by_row, columns, edge + r * kGroupLines);
-        }
-        function(left, right, first, blocks, edge, kGroupLines, edge, kGroupLines);
-        for (int64_t r = 0; r < rows; ++r) {
-            std::copy_n(edge + r * kGroupLines, columns, out + r * product_.by_row);
-        }
+        products.finish();
     }
 
-    static constexpr decltype(&Format::template multiply<1, 1>) kFunctions[2][2] = {
-        {Format::template multiply<1, 1>, Format::template multiply<1, 2>},
-        {Format::template multiply<2, 1>, Format::template multiply<2, 2>}};
+    Corner corner(int64_t row_tile, int64_t column_tile, bool add) const {
+        const int64_t row = row_tile * kTileRows, column = column_tile * kTileRows;
+        Corner corner{product_.out, product_.by_row, product_.start, product_.start_by_row};
+        if (add) corner.start = corner.out, corner.start_by_row = corner.by_row;
+        corner.out += row * corner.by_row + column;
+        if (corner.start) corner.start += row * corner.start_by_row + column;
+        corner.rows = std::min(Format::row_tiles * kTileRows, product_.left.count - row);
+        corner.columns = std::min(kColumnTiles * kTileRows, product_.right.count - column);
+        return corner;
+    }
 
     const LargeProduct& product_;
     const bool cuts_left_;
     const Lines &own_, &shared_;
-    const int64_t own_groups_, shared_groups_;
+    const int64_t unit_;       // own tiles that stay together
     const int64_t depth_;      // of a piece
-    const int64_t at_a_time_;  // own groups that are packed together
+    const int64_t at_a_time_;  // tiles that stay in the second cache
     const int threads_;
-    std::vector<float> uneven_;  // the shared groups that each thread packs
+    std::vector<float> uneven_;  // the shared tiles that each thread packs
     std::atomic<bool> good_{true};
     Buffer<uint32_t> packed_, packed_own_;
 };

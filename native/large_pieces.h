@@ -4,11 +4,11 @@
 // pieces. Of the nine products of pieces the three smallest are below the rounding of float32 and
 // are left out (Henry, Tang & Heinecke 2019, arXiv 1904.06376). With one piece operands are rounded.
 //
-// In each block of 32 depths a group of lines lies piece by piece, tile by tile. A word of 32 bits
-// holds the depths d and d + 16 of a block.
+// In each block of 32 depths a tile lies piece by piece. A word of 32 bits holds the depths d and
+// d + 16 of a block.
 #pragma once
 
-#include "groups.h"
+#include "packed.h"
 
 namespace penstock::PENSTOCK_ISA {
 
@@ -38,41 +38,66 @@ inline __m512i round_upper(__m512i number) {
 
 template <int PIECES>
 struct Pieces {
-    static constexpr int64_t depths = kGroupLines;  // of a block
-    static constexpr float most = 1;                // unevenness does not matter
-    static constexpr int64_t kWords = PIECES * 2 * kTileWords;  // of a group and a block
+    static constexpr int64_t depths = 2 * kTileRows;  // of a block
+    static constexpr float most = 1;                  // unevenness does not matter
+    static constexpr int64_t row_tiles = 2;           // that are multiplied at once
+    static constexpr int64_t together = 18 / PIECES;  // blocks that leave room in the first cache
+    static constexpr int64_t kWords = PIECES * kTileWords;  // of a block
 
     static int64_t words(int64_t depth) { return blocks_of(depth, depths) * kWords; }
 
-    // Groups [from, to) at depths [depth, end); infinity if there was NaN, or infinity, whose
-    // products are NaN then.
+    // Tiles at depths [depth, end); infinity if there was NaN, or infinity, whose products are NaN then.
     template <bool ALONG_DEPTH, bool BY_LINE>
-    static float pack(const Lines& lines, int64_t from, int64_t to, int64_t depth, int64_t end,
-                      uint32_t* out) {
-        const int64_t group_words = words(end - depth);
+    static float pack(const Lines& lines, int64_t depth, int64_t end, const Packed& out) {
         bool good = true;
-        each_tile<ALONG_DEPTH>(lines, from, to, depth, end, depths,
-                               [&](int64_t tile, int64_t line, int64_t block, int64_t d) {
-            uint32_t* to_block = out + tile / 2 * group_words + block * kWords + tile % 2 * kTileWords;
-            good &= pack_tile<ALONG_DEPTH, BY_LINE>(lines, line, d, to_block);
+        each_tile<ALONG_DEPTH>(out.first, out.last, depth, end, depths,
+                               [&](int64_t tile, int64_t block, int64_t d) {
+            good &= pack_tile<ALONG_DEPTH, BY_LINE>(lines, tile * kTileRows, d, out[tile] + block * kWords);
         });
         return good ? 1 : HUGE_VALF;
     }
 
-    // Some blocks of a group of each operand, of one tile or two, added to `start` (or zero) into `out`.
+    // The products of a thread.
+    class Products {
+      public:
+        // One tile of rows or two x one of columns or two, so many blocks from `first` on.
+        void multiply(const Packed& left, int64_t row, const Packed& right, int64_t column, int64_t first,
+                      int64_t blocks, const Corner& corner) {
+            const auto function = kFunctions[corner.rows > kTileRows][corner.columns > kTileRows];
+            const auto run = [&](const float* start, int64_t start_by_row, float* out, int64_t by_row) {
+                function(left[row] + first * kWords, left.by_tile, right[column] + first * kWords,
+                         right.by_tile, blocks, start, start_by_row, out, by_row);
+            };
+            if (corner.rows % kTileRows == 0 && corner.columns % kTileRows == 0) {
+                return run(corner.start, corner.start_by_row, corner.out, corner.by_row);
+            }
+            constexpr int64_t kWidth = 2 * kTileRows;
+            alignas(64) float edge[kWidth * kWidth] = {};
+            for (int64_t r = 0; corner.start && r < corner.rows; ++r) {
+                std::copy_n(corner.start + r * corner.start_by_row, corner.columns, edge + r * kWidth);
+            }
+            run(edge, kWidth, edge, kWidth);
+            for (int64_t r = 0; r < corner.rows; ++r) {
+                std::copy_n(edge + r * kWidth, corner.columns, corner.out + r * corner.by_row);
+            }
+        }
+
+        void finish() {}
+    };
+
+  private:
+    // Some blocks of one tile or two of each operand, added to `start` (or zero) into `out`.
     template <int LEFT, int RIGHT>
-    PENSTOCK_TILES static void multiply(const uint32_t* left, const uint32_t* right, int64_t first,
-                                        int64_t blocks, const float* start, int64_t start_by_row,
-                                        float* out, int64_t by_row) {
-        left += first * kWords;
-        right += first * kWords;
+    PENSTOCK_TILES static void multiply(const uint32_t* left, int64_t next_left, const uint32_t* right,
+                                        int64_t next_right, int64_t blocks, const float* start,
+                                        int64_t start_by_row, float* out, int64_t by_row) {
         auto load_left = [&](int piece) PENSTOCK_TILES {
-            _tile_loadd(4, left + piece * 2 * kTileWords, 64);
-            if constexpr (LEFT == 2) _tile_loadd(5, left + (piece * 2 + 1) * kTileWords, 64);
+            _tile_loadd(4, left + piece * kTileWords, 64);
+            if constexpr (LEFT == 2) _tile_loadd(5, left + next_left + piece * kTileWords, 64);
         };
         auto load_right = [&](int piece) PENSTOCK_TILES {
-            _tile_loadd(6, right + piece * 2 * kTileWords, 64);
-            if constexpr (RIGHT == 2) _tile_loadd(7, right + (piece * 2 + 1) * kTileWords, 64);
+            _tile_loadd(6, right + piece * kTileWords, 64);
+            if constexpr (RIGHT == 2) _tile_loadd(7, right + next_right + piece * kTileWords, 64);
         };
         auto add_products = []() PENSTOCK_TILES {
             _tile_dpbf16ps(0, 4, 6);
@@ -113,7 +138,9 @@ struct Pieces {
         if constexpr (LEFT == 2 && RIGHT == 2) _tile_stored(3, out + kTileRows, by_row * 4);
     }
 
-  private:
+    static constexpr decltype(&multiply<1, 1>) kFunctions[2][2] = {{multiply<1, 1>, multiply<1, 2>},
+                                                                   {multiply<2, 1>, multiply<2, 2>}};
+
     // 16 lines x 32 depths as pieces; gives whether these stand for the numbers.
     template <bool ALONG_DEPTH, bool BY_LINE>
     static bool pack_tile(const Lines& lines, int64_t line, int64_t depth, uint32_t* out) {
@@ -128,7 +155,7 @@ struct Pieces {
                 continue;
             }
             for (int piece = 0; piece < PIECES; ++piece, a = rest(a), b = rest(b)) {
-                _mm512_store_si512(out + piece * 2 * kTileWords, pair(a, b));
+                _mm512_store_si512(out + piece * kTileWords, pair(a, b));
             }
             // Infinity less itself is no number.
             wrong |= _mm512_cmp_ps_mask(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), _CMP_UNORD_Q);
