@@ -103,10 +103,10 @@ inline void take(const T* from, bool one, int units, T* out) {
     }
 }
 
-// The same from a large tensor: the next tile of the row will be wanted soon.
+// The same from a large tensor: what is `ahead` will be wanted soon.
 template <class T>
-inline void take_ahead(const T* from, bool one, int units, T* out) {
-    __builtin_prefetch(from + kTile, 0, 2);
+inline void take_ahead(const T* from, int64_t ahead, bool one, int units, T* out) {
+    __builtin_prefetch(from + ahead, 0, 2);
     take(from, one, units, out);
 }
 
@@ -114,7 +114,9 @@ template <class T>
 void Run<T>::read(const Instruction& in, const Place& place, T* out) {
     if (in.op == Op::kTiled) {
         const T* from = tensors_->tokens[in.i] + tiled(place, tensors_->token_widths[in.i]);
-        for (int64_t r = 0; r < place.count; ++r) copy_tile(from + r * kTile, out + r * kTile);
+        for (int64_t r = 0; r < place.count; ++r) {
+            take_ahead(from + r * kTile, place.ahead * place.all, false, kTile, out + r * kTile);
+        }
         return;
     }
     const bool one = in.value != 0;
@@ -125,10 +127,10 @@ void Run<T>::read(const Instruction& in, const Place& place, T* out) {
             case Op::kToken:
                 take_ahead(tensors_->tokens[in.i] + (place.token + r) * tensors_->token_widths[in.i] +
                                in.j + u,
-                           one, place.units(), out);
+                           place.ahead, one, place.units(), out);
                 break;
             case Op::kPrevious:
-                take_ahead(before(in, place, r) + u, one, place.units(), out);
+                take_ahead(before(in, place, r) + u, place.ahead, one, place.units(), out);
                 break;
             case Op::kSequence:
                 take(tensors_->sequences[in.i] + source(b) * in.j + u, one, place.units(), out);
@@ -175,7 +177,7 @@ void Run<T>::write(const Instruction& in, const Place& place, const T* a) {
         switch (in.op) {
             case Op::kStoreToken: {
                 T* to = tensors_->outputs[in.i] + (place.token + r) * tensors_->output_widths[in.i] + in.j + u;
-                __builtin_prefetch(to + kTile, 1);
+                __builtin_prefetch(to + place.ahead, 1);
                 if (place.units() == kTile) {
                     copy_tile(a, to);
                 } else {

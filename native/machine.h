@@ -92,13 +92,14 @@ class Run : public Runs<T> {
         int64_t first, all;         // the same of the whole step
         int64_t tile, tiles;
         int64_t left;         // units from the first of these tiles on
+        int64_t ahead;        // numbers of a row from these tiles to the next that are taken
         T* slots;
         bool swapped;         // whether `next_` holds the present states
         int thread;
 
         int64_t size() const { return tiles * count * kTile; }
         Place only(int64_t t) const {
-            return {rows, token, count, first, all, tile + t, 1, left - t * kTile,
+            return {rows, token, count, first, all, tile + t, 1, left - t * kTile, ahead,
                     slots + t * count * kTile, swapped, thread};
         }
         int units() const { return static_cast<int>(std::min<int64_t>(kTile, left)); }
@@ -254,7 +255,8 @@ class Run : public Runs<T> {
                 const int64_t tiles_now = std::min(most, to * scale - item);
                 execute(group, {tensors.rows ? tensors.rows + first + row : all_rows_.data() + row,
                                 first + row, end_row - row, first, count, tile, tiles_now,
-                                group.width - tile * kTile, scratch_[thread].get(), s % 2 == 1, thread});
+                                group.width - tile * kTile, (back ? -most : most) * kTile,
+                                scratch_[thread].get(), s % 2 == 1, thread});
             }
         }
         if (p + 1 == program_.phases.size() && count < batch_) keep_others(s, first, end, thread);
