@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from penstock.engines.gather import Gathered
 from penstock.engines.machine import Compiled, Order, Panels, compiled
 from penstock.engines.modes import wants_gradient
 from penstock.engines.precision import FULL, products
@@ -72,7 +73,7 @@ def run_loop(
         way = made.way(precision, like.dtype, order.batch)
         packed = weights.keep((program, way), lambda: made.pack(matrices, way))
         return forward(made, flat, sizes, like, order, packed)
-    call = _Call(program, sizes, order, like, again.run, len(again.leaves))
+    call = _Call(program, sizes, order, like, again.run, len(again.leaves), weights.gathered)
     return list(_Differentiable.apply(call, *again.leaves, *flat))
 
 
@@ -107,6 +108,7 @@ class _Call:
     like: Tensor
     again: Callable[[Sequence[Tensor]], Sequence[Tensor]]
     leaves: int
+    gathered: Gathered | None
 
 
 class _Differentiable(torch.autograd.Function):
@@ -133,7 +135,8 @@ class _Differentiable(torch.autograd.Function):
         if torch.is_grad_enabled():
             found = _twice_differentiable(call, leaves, gradients)
             return None, *found, *[None] * sum(call.sizes)
-        found = backward(compiled(call.program), call.sizes, saved, gradients, call.order)
+        made = compiled(call.program)
+        found = backward(made, call.sizes, saved, gradients, call.order, call.gathered)
         return None, *[None] * call.leaves, *found
 
 
@@ -177,8 +180,12 @@ def backward(
     saved: Sequence[Tensor],
     gradients: Sequence[Tensor | None],
     order: Order,
+    gathered: Gathered | None = None,
 ) -> list[Tensor | None]:
-    """The gradient of every input, from those of the outputs and last states."""
+    """The gradient of every input, from those of the outputs and last states.
+
+    Those of matrices are written where ``gathered`` has a place for them.
+    """
     ways = made.adjoint
     lists = _split(saved, [*sizes, len(ways.forward.outputs)])
     tokens, sequences, vectors, matrices, first, outputs = lists
@@ -202,6 +209,7 @@ def backward(
     found = way.run(read, sources, vectors, packed, ends, back_order, like, of_source)
     back, states, sums = _split(found, [len(ways.backward.outputs), len(ends), len(ways.summed)])
     widths = made.loop.tokens
+    places = [gathered.place(matrix) if gathered else None for matrix in matrices]
     of_sequence = dict(zip(ways.carried, states[len(first) :], strict=True))
     of_vector = dict(zip(ways.summed, sums, strict=True))
     _add_source_gradients(made.loop.gaze, of_source, of_sequence, of_vector)
@@ -209,7 +217,10 @@ def backward(
         *[_part(ways, back, *at, sum(w)) for at, w in zip(ways.token_outputs, widths, strict=True)],
         *[of_sequence.get(source) for source in range(len(sequences))],
         *[of_vector.get(source) for source in range(len(vectors))],
-        *[_matrix_gradient(ways, m, back, outputs, first, order) for m in range(len(matrices))],
+        *[
+            _matrix_gradient(ways, number, back, outputs, first, order, place)
+            for number, place in enumerate(places)
+        ],
         *states[: len(first)],
     ]
 
@@ -255,22 +266,28 @@ def _part(ways: Adjoint, back: Tensors, place: int, first: int, width: int) -> T
 
 
 def _matrix_gradient(
-    ways: Adjoint, source: int, back: Tensors, outputs: Tensors, first: Tensors, order: Order
+    ways: Adjoint,
+    source: int,
+    back: Tensors,
+    outputs: Tensors,
+    first: Tensors,
+    order: Order,
+    place: Tensor | None,
 ) -> Tensor:
     """One large product of all tokens: gradients of the results, and the operands."""
     dz = _part(ways, back, *ways.product_outputs[source], sum(ways.forward.matrices[source].rows))
     tap = ways.taps[source]
     operand = outputs[tap.output]
     if tap.kind == "output":
-        return multiply(dz.T, operand)
+        return multiply(dz.T, operand, out=place)
     if order.rows is not None:
         known = torch.cat([operand, first[tap.first]])
-        return multiply(dz.T, known[_previous(order, order.rows)])
+        return multiply(dz.T, known[_previous(order, order.rows)], out=place)
     edge = min(order.batch, order.count)
     rest, start = order.count - edge, first[tap.first][:edge]
     if order.reverse:
-        return multiply(dz[:rest].T, operand[edge:]).addmm_(dz[rest:].T, start)
-    return multiply(dz[edge:].T, operand[:rest]).addmm_(dz[:edge].T, start)
+        return multiply(dz[:rest].T, operand[edge:], out=place).addmm_(dz[rest:].T, start)
+    return multiply(dz[edge:].T, operand[:rest], out=place).addmm_(dz[:edge].T, start)
 
 
 def _previous(order: Order, rows: Tensor) -> Tensor:

@@ -115,15 +115,30 @@ def _worked_out(
 ) -> _Recipe:
     lowered = lower(plan, sizes, kept, resets=resets)
     outside = _outside(plan, lowered, kept)
+    matrices = _only_matrices(plan, lowered)
     items = {
         stage: tuple(
             item
             for item in plan.schedule[stage]
-            if stage == "once" or not outside.isdisjoint(members(item))
+            if (stage == "once" or not outside.isdisjoint(members(item))) and item not in matrices
         )
         for stage in ("once", "before", "after")
     }
     return _Recipe(lowered, lowered.loop.to_text(), items)
+
+
+def _only_matrices(plan: Plan, lowered: Lowered) -> set[int]:
+    """Weights that are read as matrices of products, and nowhere else."""
+    operations, products = plan.program.operations, set(plan.product_of.values())
+    read = {
+        arg
+        for index, operation in enumerate(operations)
+        if index not in plan.product_of
+        for arg in operation.args
+    }
+    matrices = {index for product in products for index in product.matrices}
+    weights = {index for index in matrices if operations[index].op == "weight"}
+    return weights - read - set(lowered.vectors)
 
 
 def _outside(plan: Plan, lowered: Lowered, kept: tuple[int, ...]) -> set[int]:
@@ -261,11 +276,15 @@ class _Run(Stages):
         groups = (
             [self._token(source) for source in lowered.tokens],
             [self._of_sequence(source) for source in lowered.sequences],
-            [self.values[index].reshape(-1) for index in lowered.vectors],
+            [self._vector(index) for index in lowered.vectors],
             [self.stack(product)[0] for product in lowered.products],
             [self.sequence.state[slot.field] for slot in lowered.slots],
         )
-        flat = [tensor.to(dtype) for group in groups for tensor in group]  # autocast made others
+        flat = [  # autocast made others
+            tensor if tensor.dtype == dtype else tensor.to(dtype)
+            for group in groups
+            for tensor in group
+        ]
         made = self._run_loop(flat, [len(group) for group in groups], order)
         count = len(lowered.kept)
         for index, value in zip(lowered.kept, made[:count], strict=True):
@@ -308,6 +327,10 @@ class _Run(Stages):
     def _token(self, source: Source) -> Tensor:
         value = self.joined[source] if isinstance(source, Product) else self.values[source]
         return value.reshape(-1, value.shape[-1])
+
+    def _vector(self, index: int) -> Tensor:
+        value = self.values[index]
+        return value if value.ndim == 1 else value.reshape(-1)
 
     def _of_sequence(self, source: int | Slot | tuple[int, ...]) -> Tensor:
         if isinstance(source, Slot):

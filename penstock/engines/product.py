@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from penstock._native import has_tiles, multiply_large
+from penstock.engines.gather import Gathered
 from penstock.engines.modes import is_recorded, is_transformed
 from penstock.engines.precision import HALVES, is_strict, products
 
@@ -59,13 +60,16 @@ def multiply(
     return torch.addmm(start, left, right, out=out)
 
 
-def linear(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(
+    x: Tensor, matrix: Tensor, bias: Tensor | None = None, gathered: Gathered | None = None
+) -> Tensor:
     """``x matrix^T + bias`` as ``torch.nn.functional.linear``, with a gradient of any order.
 
     Args:
         x: (..., D).
         matrix: (H, D).
         bias: (H,).
+        gathered: where the gradient of the matrix may be written.
 
     Returns:
         (..., H).
@@ -73,7 +77,7 @@ def linear(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
     rows = x.reshape(-1, x.shape[-1])
     if is_transformed() or not _takes(rows, matrix.T):
         return F.linear(x, matrix, bias)
-    product: Tensor = _Product.apply(rows, matrix.T, bias)
+    product: Tensor = _Product.apply(rows, matrix.T, bias, gathered)
     return product.view(*x.shape[:-1], len(matrix))
 
 
@@ -81,19 +85,35 @@ class _Product(torch.autograd.Function):
     """left @ right + bias; its gradients are such products again."""
 
     @staticmethod
-    def forward(ctx: Any, left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
+    def forward(
+        ctx: Any,
+        left: Tensor,
+        right: Tensor,
+        bias: Tensor | None = None,
+        gathered: Gathered | None = None,
+    ) -> Tensor:
         ctx.save_for_backward(left, right)
+        ctx.gathered = gathered
         return multiply(left, right, start=bias)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         left, right = ctx.saved_tensors
-        of_left, of_right, *of_bias = ctx.needs_input_grad
+        of_left, of_right, *others = ctx.needs_input_grad
         return (
             _Product.apply(grad, right.T) if of_left else None,
-            _Product.apply(grad.T, left).T if of_right else None,  # as a matrix lies in memory
-            *(grad.sum(0) if wanted else None for wanted in of_bias),
+            _matrix_gradient(grad, left, right.T, ctx.gathered).T if of_right else None,
+            *(grad.sum(0) if wanted else None for wanted in others),
         )
+
+
+def _matrix_gradient(
+    grad: Tensor, left: Tensor, matrix: Tensor, gathered: Gathered | None
+) -> Tensor:
+    """The gradient of a matrix, as it lies in memory."""
+    if torch.is_grad_enabled() or gathered is None:
+        return _Product.apply(grad.T, left)
+    return multiply(grad.T, left, out=gathered.place(matrix))
 
 
 def _takes(left: Tensor, right: Tensor) -> bool:

@@ -12,8 +12,9 @@ from torch.nn import functional as F
 
 from penstock.engines import attention
 from penstock.engines.attention import Annotations
+from penstock.engines.precision import rounded
 from penstock.engines.product import linear
-from penstock.engines.storage import Weights, stack
+from penstock.engines.storage import Weights
 from penstock.equations.plan import Plan, Product
 from penstock.equations.program import SOURCE, Operation, Slot
 
@@ -244,7 +245,9 @@ class Stages:
     def multiply(self, product: Product, values: dict[int, Tensor]) -> None:
         """Add the values of products that run as one to ``values``."""
         matrix, heights = self.stack(product)
-        rows = self.joined[product] = linear(values[product.operand], matrix)
+        rows = self.joined[product] = linear(
+            values[product.operand], matrix, gathered=self.weights.gathered
+        )
         parts = rows.split(heights, -1) if len(heights) > 1 else [rows]
         values.update(zip(product.members, parts, strict=True))
 
@@ -252,9 +255,16 @@ class Stages:
         """The matrices of joined products, stacked by rows, and the height of each."""
 
         def make() -> tuple[Tensor, list[int]]:
-            matrices = [self.values[index] for index in product.matrices]
-            names = tuple(self.operations[index].name for index in product.matrices)
-            return stack(self.weights, names, matrices), [len(matrix) for matrix in matrices]
+            operations = [self.operations[index] for index in product.matrices]
+            whole = self.weights.stacked(tuple(operation.name for operation in operations))
+            if whole is None:
+                matrices = [
+                    self.leaf(operation) if operation.op == "weight" else self.values[index]
+                    for index, operation in zip(product.matrices, operations, strict=True)
+                ]
+                whole = torch.cat(matrices) if len(matrices) > 1 else matrices[0]
+            heights = [self.sequence.sizes[operation.shape[0]] for operation in operations]
+            return rounded(whole, self.weights.precision), heights
 
         found: tuple[Tensor, list[int]] = self.weights.keep(product, make)
         return found

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from penstock.caching import cached_property
-from penstock.engines.precision import FULL, rounded
+from penstock.engines.gather import spread
+from penstock.engines.precision import FULL
 from penstock.equations.plan import Plan, Product
 
-__all__ = ["Layout", "Snapshot", "Weights", "stack"]
+__all__ = ["Layout", "Snapshot", "Weights"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,25 @@ class Layout:
         order = [name for group in groups for name in group]
         return groups if order == list(self.shapes) else [(name,) for name in self.shapes]
 
+    @cached_property
+    def joined_shapes(self) -> list[tuple[int, ...]]:
+        """Shape of each group: of a weight by itself, or of matrices stacked by rows."""
+        return [
+            self.shapes[group[0]]
+            if len(group) == 1
+            else (sum(self.shapes[name][0] for name in group), self.shapes[group[0]][1])
+            for group in self.groups
+        ]
+
+    @cached_property
+    def places(self) -> dict[str, tuple[tuple[str, ...], int]]:
+        """Weight name to its group and its first row there."""
+        return {
+            name: (group, sum(self.shapes[other][0] for other in group[:number]))
+            for group in self.groups
+            for number, name in enumerate(group)
+        }
+
     def views(self, flat: Tensor) -> dict[str, Tensor]:
         """Every weight as a view into a flat tensor of :attr:`size` entries."""
         pieces = flat.split(self.counts)
@@ -92,32 +111,25 @@ class Weights(_Kept):
         layout: where each lies.
         flat: all of them.
         precision: what products round matrices to (:data:`penstock.engines.precision.PRECISIONS`).
+        gathered: where their gradients may be written, if any are wanted.
     """
 
     def __init__(self, layout: Layout, flat: Tensor, precision: str = FULL) -> None:
         self.layout, self.flat, self.precision = layout, flat, precision
         super().__init__()
-        counts = dict(zip(layout.shapes, layout.counts, strict=True))
-        groups = layout.groups
-        pieces = flat.split([sum(counts[name] for name in group) for group in groups])
-        self._stacked: dict[tuple[str, ...], Tensor] = {}
-        self._named: dict[str, Tensor] = {}
-        for group, piece in zip(groups, pieces, strict=True):
-            shapes = [layout.shapes[name] for name in group]
-            if len(group) == 1:
-                self._named[group[0]] = piece.view(shapes[0])
-                continue
-            stacked = piece.view(-1, shapes[0][1])
-            self._stacked[group] = stacked
-            rows = stacked.split([shape[0] for shape in shapes])
-            self._named.update(zip(group, rows, strict=True))
+        parts, self.gathered = spread(flat, layout.joined_shapes)
+        self._joined = dict(zip(layout.groups, parts, strict=True))
 
     def __getitem__(self, name: str) -> Tensor:
-        return self._named[name]
+        group, row = self.layout.places[name]
+        joined = self._joined[group]
+        if len(group) == 1:
+            return joined
+        return joined[row : row + self.layout.shapes[name][0]]
 
-    def stacked(self, names: Iterable[str]) -> Tensor | None:
+    def stacked(self, names: tuple[str, ...]) -> Tensor | None:
         """The matrices stacked by rows if they lie together, else None."""
-        return self._stacked.get(tuple(names))
+        return self._joined.get(names)
 
 
 class _Steps:
@@ -152,11 +164,3 @@ class Snapshot(_Kept):
             if weight is not own or own._version != version or own.data_ptr() != address:
                 return False
         return True
-
-
-def stack(weights: Weights, names: tuple[str, ...], matrices: list[Tensor]) -> Tensor:
-    """The matrices of one joined product, stacked by rows, as products take them."""
-    if len(matrices) == 1:
-        return rounded(matrices[0], weights.precision)
-    together = weights.stacked(names)
-    return rounded(torch.cat(matrices) if together is None else together, weights.precision)

@@ -1,0 +1,88 @@
+"""The gradient of many weights that lie in one tensor, made where it is to lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from penstock.engines.modes import is_recorded, is_transformed, wants_gradient
+
+__all__ = ["Gathered", "spread"]
+
+Shapes = Sequence[tuple[int, ...]]
+_WORTH = 1 << 19
+"""Numbers from which on another function of autograd costs less than a copy."""
+
+
+class Gathered:
+    """Room for the gradient of a flat tensor in one pass back."""
+
+    def __init__(self, flat: Tensor) -> None:
+        self._flat = flat.detach()
+        self._room: Tensor | None = None
+        self._given: list[range] = []
+
+    def place(self, part: Tensor) -> Tensor | None:
+        """Where the gradient of a part may be written: once in a pass, and else nowhere.
+
+        Args:
+            part: of the flat tensor. What is none, or does not lie as it is read, has no place.
+        """
+        flat, size = self._flat, part.numel()
+        first = (part.data_ptr() - flat.data_ptr()) // flat.element_size()
+        is_part = part.is_contiguous() and part.dtype == flat.dtype
+        is_part &= 0 <= first <= flat.numel() - size
+        if not is_part or any(first < g.stop and g.start < first + size for g in self._given):
+            return None
+        self._given.append(range(first, first + size))
+        if self._room is None:
+            self._room = torch.empty_like(flat)
+        return self._room[first : first + size].view(part.shape)
+
+    def take(self) -> Tensor:
+        """The room, for the next pass to begin with another."""
+        room = torch.empty_like(self._flat) if self._room is None else self._room
+        self._room, self._given = None, []
+        return room
+
+
+def spread(flat: Tensor, shapes: Shapes) -> tuple[list[Tensor], Gathered | None]:
+    """The parts of a flat tensor, and where their gradients may be written."""
+    is_small = flat.numel() < _WORTH
+    if is_small or not wants_gradient([flat]) or is_recorded(flat) or is_transformed():
+        return _parts(flat, shapes), None
+    gathered = Gathered(flat)
+    return list(_Spread.apply(flat, shapes, gathered)), gathered
+
+
+def _parts(flat: Tensor, shapes: Shapes) -> list[Tensor]:
+    pieces = flat.split([prod(shape) for shape in shapes])
+    return [piece.view(shape) for piece, shape in zip(pieces, shapes, strict=True)]
+
+
+class _Spread(torch.autograd.Function):
+    """The parts of a flat tensor; what of their gradients lies in place is not copied."""
+
+    @staticmethod
+    def forward(ctx: Any, flat: Tensor, shapes: Shapes, gathered: Gathered) -> tuple[Tensor, ...]:
+        ctx.shapes, ctx.gathered = shapes, gathered
+        ctx.set_materialize_grads(False)
+        return tuple(_parts(flat, shapes))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        whole = ctx.gathered.take()
+        if torch.is_grad_enabled():  # to be differentiated again
+            known = zip(gradients, ctx.shapes, strict=True)
+            parts = [whole.new_zeros(s) if g is None else g for g, s in known]
+            return torch.cat([part.flatten() for part in parts]), None, None
+        for part, gradient in zip(_parts(whole, ctx.shapes), gradients, strict=True):
+            if gradient is None:
+                part.zero_()
+            elif gradient.data_ptr() != part.data_ptr() or not gradient.is_contiguous():
+                part.copy_(gradient)
+        return whole, None, None
