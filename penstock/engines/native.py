@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from penstock._native import has_tiles
 from penstock.engines import operator, reference
 from penstock.engines.differentiate import Again, run_loop
 from penstock.engines.machine import ISA, TYPES, Order, compiled
 from penstock.engines.modes import is_recorded, is_transformed, wants_gradient
+from penstock.engines.precision import FIXED, FULL
 from penstock.engines.stages import Sequence, Stages
 from penstock.engines.storage import Weights
 from penstock.equations.attention import find_attention, refusal
@@ -27,6 +27,9 @@ from penstock.equations.program import SOURCE, Operation, Slot
 from penstock.errors import ConfigError
 
 __all__ = ["describe", "prepare", "run", "supports"]
+
+_A_BATCH = 16
+"""Rows for which products are described."""
 
 
 def supports(plan: Plan, flat: Tensor) -> str:
@@ -82,7 +85,8 @@ def describe(plan: Plan, sizes: Mapping[str, int]) -> str:
     ways = [found.phases for found in (made.assembly, made.way_back.assembly)]
     forward, back = (f"{count} phase{'s' * (count > 1)}" for count in ways)
     apart = " (units apart, threads never meet)" if made.assembly.apart else ""
-    tiles = ", products as whole numbers on tile registers" if has_tiles() else ""
+    is_fixed = made.way(FULL, torch.float32, _A_BATCH) == FIXED
+    tiles = ", float32 of a batch as whole numbers on tile registers" if is_fixed else ""
     return (
         f"native: a step is {forward} forward and {back} back{apart}, instruction set {ISA}"
         f"{tiles}; second derivatives and torch.func: reference"

@@ -11,7 +11,6 @@ import torch
 
 from penstock._native import has_tiles
 from penstock.engines import machine
-from penstock.engines.machine import compiled
 from penstock.engines.precision import FIXED, FULL
 from penstock.layers.recurrent import Recurrent
 from tests.engines.test_product import switch
@@ -125,6 +124,10 @@ def test_who_is_worth_it(ways, switch):
         Recurrent("lstm", 200, 200, engine="native")(xs[:, :1])
         Recurrent("lstm", 200, 200, engine="native").double()(xs.double())
     assert ways == [FULL if switch == "ieee" else FIXED, FULL, FULL, FULL]
+    assert ("whole numbers" in Recurrent("lstm", 200, 200, engine="native").plan()) == (
+        switch != "ieee"
+    )
+    assert "whole numbers" not in Recurrent("lstm", 200, 16, engine="native").plan()
 
 
 def test_batches_of_all_sizes_share_what_is_packed(ways):
@@ -150,5 +153,6 @@ def test_weights_that_change_are_packed_anew():
         for weight in layer.parameters():
             weight.mul_(1.5)
         after = layer(xs)[0]
+        anew = deepcopy(layer)(xs)[0]
     assert not torch.equal(before, after)
-    assert compiled.cache_info().currsize > 0
+    assert torch.equal(after, anew)
