@@ -147,15 +147,24 @@ class FixedRows : public TileRows {
             };
         };
         Sums sums[2];
-        for (int64_t i = 0; i < last; i += two ? 1 : 2) {
-            const int64_t next = two ? i : std::min(i + 1, last - 1);
-            if (two) {
-                multiply_row_tiles(rows, others, columns(words, i), blocks_, sums);
+        const auto across = [&](int64_t i, int64_t row) {  // two tiles of columns
+            const int64_t next = std::min(i + 1, last - 1);
+            const Tile some{rows.digits + row * kFixedBlock, by_digit_};
+            multiply_column_tiles(some, columns(words, i), columns(words, next), blocks_, sums, [] {});
+            sums[0].give(target(i, row), 0, half);
+            sums[1].give(target(next, row), 0, half);
+        };
+        for (int64_t i = 0; i < last;) {
+            if (!two || (blocks_ >= kDeep && i + 1 < last)) {
+                across(i, 0);
+                if (two) across(i, later);
+                i += 2;
             } else {
-                multiply_column_tiles(rows, columns(words, i), columns(words, next), blocks_, sums, [] {});
+                multiply_row_tiles(rows, others, columns(words, i), blocks_, sums);
+                sums[0].give(target(i, 0), 0, half);
+                sums[1].give(target(i, later), 0, half);
+                i += 1;
             }
-            sums[0].give(target(i, 0), 0, half);
-            sums[1].give(target(next, later), 0, half);
         }
         const auto* plain = plain_.data() + first;
         for (int64_t b = 0; b < count; ++b) {
@@ -166,6 +175,8 @@ class FixedRows : public TileRows {
     }
 
   private:
+    static constexpr int64_t kDeep = 8;  // blocks of which two tiles of rows fill the first cache
+
     int64_t column_words() const { return kColumns + blocks_ * kBlockWords; }  // of 16 columns
 
     Tile columns(const uint32_t* words, int64_t i) const {

@@ -286,8 +286,11 @@ def _matrix_gradient(
     edge = min(order.batch, order.count)
     rest, start = order.count - edge, first[tap.first][:edge]
     if order.reverse:
-        return multiply(dz[:rest].T, operand[edge:], out=place).addmm_(dz[rest:].T, start)
-    return multiply(dz[edge:].T, operand[:rest], out=place).addmm_(dz[:edge].T, start)
+        of_first, of_rest, before = dz[rest:], dz[:rest], operand[edge:]
+    else:
+        of_first, of_rest, before = dz[:edge], dz[edge:], operand[:rest]
+    gradient = multiply(of_rest.T, before, out=place)
+    return gradient.addmm_(of_first.T, start) if start.any() else gradient
 
 
 def _previous(order: Order, rows: Tensor) -> Tensor:
