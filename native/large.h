@@ -25,7 +25,7 @@ float pack_lines(const Lines& lines, bool is_left, int64_t depth, int64_t end, c
 }
 
 // The tiles of the longer operand are divided among threads, and each packs so many of its own as
-// fill half of its second cache; the other operand is packed once for all. An entry of the result is
+// fill a third of its second cache; the other operand is packed once for all. An entry of the result is
 // added up in one order, whoever computes it.
 template <class Format>
 class Large {
@@ -37,7 +37,7 @@ class Large {
           shared_(cuts_left_ ? product.right : product.left),
           unit_(cuts_left_ ? Format::row_tiles : kColumnTiles),
           depth_(piece_of_depth(product.left.depth)),
-          at_a_time_(std::max<int64_t>(1, second_cache() / 2 / (4 * Format::words(depth_) * 2)) * 2),
+          at_a_time_(std::max<int64_t>(1, second_cache() / 3 / (4 * Format::words(depth_) * 2)) * 2),
           threads_(threads),
           uneven_(threads),
           packed_(make_buffer<uint32_t>(tiles(shared_) * Format::words(depth_))),
@@ -56,7 +56,7 @@ class Large {
     static int64_t tiles(const Lines& lines) { return blocks_of(lines.count, kTileRows); }
     // Depths are cut into equal pieces: a tile is to leave room for others in the cache.
     static int64_t piece_of_depth(int64_t depth) {
-        constexpr int64_t kMost = 1024;
+        constexpr int64_t kMost = 768;
         const int64_t cuts = std::max<int64_t>(1, (depth + kMost - 1) / kMost);
         return blocks_of((depth + cuts - 1) / cuts, Format::depths) * Format::depths;
     }
