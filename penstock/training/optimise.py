@@ -71,6 +71,11 @@ def _plain(kind: Any) -> _Maker:
     return lambda weights, lr, o: kind(weights, lr=lr, weight_decay=o.weight_decay)
 
 
+def _fused(kind: Any) -> _Maker:
+    """The same in one pass over the weights, on a CPU too, where PyTorch's default takes ten."""
+    return lambda weights, lr, o: kind(weights, lr=lr, weight_decay=o.weight_decay, fused=True)
+
+
 OPTIMISERS: Registry[_Maker] = Registry(
     "optimiser",
     "optimiser",
@@ -81,8 +86,8 @@ OPTIMISERS: Registry[_Maker] = Registry(
         ),
         "adagrad": _plain(torch.optim.Adagrad),
         "rmsprop": _plain(torch.optim.RMSprop),
-        "adam": _plain(torch.optim.Adam),
-        "adamw": _plain(torch.optim.AdamW),
+        "adam": _fused(torch.optim.Adam),
+        "adamw": _fused(torch.optim.AdamW),
         "asgd": lambda weights, lr, o: AveragedSGD(
             weights, lr, nonmono=o.nonmono, weight_decay=o.weight_decay
         ),
