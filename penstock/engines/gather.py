@@ -50,10 +50,16 @@ class Gathered:
         return room
 
 
-def spread(flat: Tensor, shapes: Shapes) -> tuple[list[Tensor], Gathered | None]:
-    """The parts of a flat tensor, and where their gradients may be written."""
-    is_small = flat.numel() < _WORTH
-    if is_small or not wants_gradient([flat]) or is_recorded(flat) or is_transformed():
+def spread(
+    flat: Tensor, shapes: Shapes, *, once: bool = True
+) -> tuple[list[Tensor], Gathered | None]:
+    """The parts of a flat tensor, and where their gradients may be written.
+
+    Args:
+        once: each comes once in a pass; many are added up in less memory without a place.
+    """
+    is_worth_it = once and flat.numel() >= _WORTH and wants_gradient([flat])
+    if not is_worth_it or is_recorded(flat) or is_transformed():
         return _parts(flat, shapes), None
     gathered = Gathered(flat)
     return list(_Spread.apply(flat, shapes, gathered)), gathered

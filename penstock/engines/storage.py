@@ -111,13 +111,15 @@ class Weights(_Kept):
         layout: where each lies.
         flat: all of them.
         precision: what products round matrices to (:data:`penstock.engines.precision.PRECISIONS`).
-        gathered: where their gradients may be written, if any are wanted.
+        gathered: where their gradients may be written, if any are wanted and come once.
     """
 
-    def __init__(self, layout: Layout, flat: Tensor, precision: str = FULL) -> None:
+    def __init__(
+        self, layout: Layout, flat: Tensor, precision: str = FULL, *, in_segments: bool = False
+    ) -> None:
         self.layout, self.flat, self.precision = layout, flat, precision
         super().__init__()
-        parts, self.gathered = spread(flat, layout.joined_shapes)
+        parts, self.gathered = spread(flat, layout.joined_shapes, once=not in_segments)
         self._joined = dict(zip(layout.groups, parts, strict=True))
 
     def __getitem__(self, name: str) -> Tensor:

@@ -212,7 +212,7 @@ class Direction(nn.Module):
         """The weights for a run; evaluation keeps what is made of them until they change."""
         flat, precision = self.flat, self.precision
         if self.training or not is_plain(flat) or flat.is_inference():
-            return Weights(self.layout, flat, precision)
+            return Weights(self.layout, flat, precision, in_segments=self.recompute)
         if self._kept is None or not self._kept.is_of(flat):
             self._kept = Snapshot(flat)
         found: Weights = self._kept.keep(
