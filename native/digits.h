@@ -157,7 +157,7 @@ struct Tile {
     void advance() { digits += kDigits * by_digit; }
 };
 
-// The numbers that whole ones of a tile's lines stand for, and where they go.
+// Where a tile of sums goes, and the scales of its lines.
 struct Target {
     const float *of_rows = nullptr, *of_columns = nullptr;  // scales
     int64_t rows = 0;
@@ -282,40 +282,6 @@ PENSTOCK_TILES inline void multiply_row_tiles(Tile rows, Tile others, Tile colum
     }
     store_sums(sums);
 }
-
-// Products of a thread. The sums of one become numbers while those of the next are added up.
-class Products {
-  public:
-    // Up to 16 rows x two tiles of columns.
-    void multiply(Tile rows, Tile columns, Tile others, int64_t blocks, const Target& to,
-                  const Target& to_other) {
-        const int64_t some = 2 * kTileRows / std::max<int64_t>(1, blocks) + 1;
-        multiply_column_tiles(rows, columns, others, blocks, sums_[turn_], [&] { give(some); });
-        finish();
-        targets_[0] = to;
-        targets_[1] = to_other;
-        given_ = 0;
-        turn_ = 1 - turn_;
-    }
-
-    void finish() { give(2 * kTileRows); }
-
-  private:
-    // Some more rows of the last product.
-    void give(int64_t rows) {
-        const int64_t end = std::min(given_ + rows, 2 * kTileRows);
-        for (int64_t tile = 0; tile < 2; ++tile) {
-            const int64_t before = tile * kTileRows;
-            sums_[1 - turn_][tile].give(targets_[tile], std::max<int64_t>(given_ - before, 0), end - before);
-        }
-        given_ = end;
-    }
-
-    Sums sums_[2][2];
-    Target targets_[2];
-    int64_t given_ = 2 * kTileRows;
-    int turn_ = 0;
-};
 
 #endif
 

@@ -42,19 +42,24 @@ struct Digits {
         return uneven;
     }
 
-    // The products of a thread.
+    // The products of a thread. The sums of one become numbers while those of the next are added up.
     class Products {
       public:
         // One tile of rows x one of columns or two, so many blocks from `first` on.
         void multiply(const Packed& left, int64_t row, const Packed& right, int64_t column, int64_t first,
                       int64_t blocks, const Corner& corner) {
             const int64_t other = corner.columns > kTileRows ? column + 1 : column;
-            products_.multiply(at(left[row], first), at(right[column], first), at(right[other], first), blocks,
-                               target(left[row], right[column], corner, 0),
-                               target(left[row], right[other], corner, kTileRows));
+            const int64_t some = 2 * kTileRows / std::max<int64_t>(1, blocks) + 1;
+            multiply_column_tiles(at(left[row], first), at(right[column], first), at(right[other], first),
+                                  blocks, sums_[turn_], [&] { give(some); });
+            finish();
+            targets_[0] = target(left[row], right[column], corner, 0);
+            targets_[1] = target(left[row], right[other], corner, kTileRows);
+            given_ = 0;
+            turn_ = 1 - turn_;
         }
 
-        void finish() { products_.finish(); }
+        void finish() { give(2 * kTileRows); }
 
       private:
         static Tile at(const uint32_t* tile, int64_t block) {
@@ -76,7 +81,21 @@ struct Digits {
             };
         }
 
-        penstock::PENSTOCK_ISA::Products products_;
+        // Some more rows of the last product.
+        void give(int64_t rows) {
+            const int64_t end = std::min(given_ + rows, 2 * kTileRows);
+            for (int64_t tile = 0; tile < 2; ++tile) {
+                const int64_t before = tile * kTileRows;
+                const int64_t from = std::max<int64_t>(given_ - before, 0);
+                sums_[1 - turn_][tile].give(targets_[tile], from, end - before);
+            }
+            given_ = end;
+        }
+
+        Sums sums_[2][2];
+        Target targets_[2];
+        int64_t given_ = 2 * kTileRows;
+        int turn_ = 0;
     };
 };
 
