@@ -175,7 +175,7 @@ class _Real:
     def unpack(self, values: Tensor) -> Tensor:
         """(N, size) to (T, B, size), zero where there is no token."""
         padded = values.new_zeros(self.mask.numel(), values.shape[-1])
-        return padded.index_copy(0, self.places, values).view(*self.mask.shape, values.shape[1])
+        return padded.index_copy_(0, self.places, values).view(*self.mask.shape, values.shape[1])
 
     def resets(self, reset: Tensor, reverse: bool) -> tuple[Tensor, Tensor]:
         """Whether a state starts anew since the token before, (N,), and after the last, (B,)."""
