@@ -23,7 +23,7 @@ namespace penstock::PENSTOCK_ISA {
 constexpr int64_t kDigits = 3;
 constexpr int64_t kDigitBytes = kTileRows * kFixedBlock;  // of 16 lines and a block
 constexpr int64_t kBlockWords = kDigits * kDigitBytes / 4;
-constexpr float kHuge = 0x1p60f, kTiny = 0x1p-100f;       // beyond: not for whole numbers
+constexpr float kHuge = 0x1p60f, kTiny = 0x1p-100f;  // beyond: not for whole numbers
 
 // What is known of the numbers of lines, in vectors of lines or of depths: the largest size, which is
 // not less than kHuge if one is infinite or NaN, the squares' sum, and the lower bits of all.
@@ -156,6 +156,13 @@ struct Tile {
     const int8_t* operator[](int digit) const { return digits + digit * by_digit; }
     void advance() { digits += kDigits * by_digit; }
 };
+
+// 16 lines as `pack_digits` leaves them, behind their scales: the words of all, and a block.
+inline int64_t words_of_lines(int64_t blocks) { return kTileRows + blocks * kBlockWords; }
+
+inline Tile digits_of(const uint32_t* lines, int64_t block = 0) {
+    return {reinterpret_cast<const int8_t*>(lines + words_of_lines(block)), kDigitBytes};
+}
 
 // Where a tile of sums goes, and the scales of its lines.
 struct Target {

@@ -137,10 +137,11 @@ class FixedRows : public TileRows {
         const Tile rows{digits_.get() + first * kFixedBlock, by_digit_};
         const Tile others{rows.digits + later * kFixedBlock, by_digit_};
         const int64_t last = tiles * panel_.members;
+        const auto columns = [&](int64_t i) { return words + i * words_of_lines(blocks_); };
         const auto target = [&](int64_t i, int64_t row) {
             return Target{
                 .of_rows = scales_.get() + first + row,
-                .of_columns = reinterpret_cast<const float*>(words + i * column_words()),
+                .of_columns = reinterpret_cast<const float*>(columns(i)),
                 .rows = half,
                 .out = out + (i / panel_.members * count + row) * kTileRows + i % panel_.members * slot,
                 .by_row = kTileRows,
@@ -150,7 +151,8 @@ class FixedRows : public TileRows {
         const auto across = [&](int64_t i, int64_t row) {  // two tiles of columns
             const int64_t next = std::min(i + 1, last - 1);
             const Tile some{rows.digits + row * kFixedBlock, by_digit_};
-            multiply_column_tiles(some, columns(words, i), columns(words, next), blocks_, sums, [] {});
+            multiply_column_tiles(some, digits_of(columns(i)), digits_of(columns(next)), blocks_, sums,
+                                  [] {});
             sums[0].give(target(i, row), 0, half);
             sums[1].give(target(next, row), 0, half);
         };
@@ -160,7 +162,7 @@ class FixedRows : public TileRows {
                 if (two) across(i, later);
                 i += 2;
             } else {
-                multiply_row_tiles(rows, others, columns(words, i), blocks_, sums);
+                multiply_row_tiles(rows, others, digits_of(columns(i)), blocks_, sums);
                 sums[0].give(target(i, 0), 0, half);
                 sums[1].give(target(i, later), 0, half);
                 i += 1;
@@ -169,20 +171,13 @@ class FixedRows : public TileRows {
         const auto* plain = plain_.data() + first;
         for (int64_t b = 0; b < count; ++b) {
             for (int64_t i = 0; !plain[b].empty() && i < last; ++i) {
-                multiply_plainly(plain[b].data(), words + i * column_words(), blocks_, target(i, b).out);
+                multiply_plainly(plain[b].data(), columns(i), blocks_, target(i, b).out);
             }
         }
     }
 
   private:
     static constexpr int64_t kDeep = 8;  // blocks of which two tiles of rows fill the first cache
-
-    int64_t column_words() const { return kColumns + blocks_ * kBlockWords; }  // of 16 columns
-
-    Tile columns(const uint32_t* words, int64_t i) const {
-        const uint32_t* panel = words + i * column_words() + kColumns;
-        return {reinterpret_cast<const int8_t*>(panel), kDigitBytes};
-    }
 
     // The numbers of a row and where they are in its depth, whole blocks with zeros where they end.
     template <class Function>

@@ -18,7 +18,7 @@ struct Digits {
     static constexpr int64_t row_tiles = 1;  // that are multiplied at once
     static constexpr int64_t together = 16;  // blocks that leave room in the first cache
 
-    static int64_t words(int64_t depth) { return kTileRows + blocks_of(depth, depths) * kBlockWords; }
+    static int64_t words(int64_t depth) { return words_of_lines(blocks_of(depth, depths)); }
 
     // Tiles at depths [depth, end); how uneven they are.
     template <bool ALONG_DEPTH, bool BY_LINE>
@@ -37,7 +37,7 @@ struct Digits {
         each_tile<ALONG_DEPTH>(out.first, out.last, depth, end, depths,
                                [&](int64_t tile, int64_t block, int64_t d) {
             pack_digits<ALONG_DEPTH, BY_LINE>(lines, tile * kTileRows, d, scales[tile - out.first].whole,
-                                              out[tile] + kTileRows + block * kBlockWords);
+                                              out[tile] + words_of_lines(block));
         });
         return uneven;
     }
@@ -50,8 +50,9 @@ struct Digits {
                       int64_t blocks, const Corner& corner) {
             const int64_t other = corner.columns > kTileRows ? column + 1 : column;
             const int64_t some = 2 * kTileRows / std::max<int64_t>(1, blocks) + 1;
-            multiply_column_tiles(at(left[row], first), at(right[column], first), at(right[other], first),
-                                  blocks, sums_[turn_], [&] { give(some); });
+            multiply_column_tiles(digits_of(left[row], first), digits_of(right[column], first),
+                                  digits_of(right[other], first), blocks, sums_[turn_],
+                                  [&] { give(some); });
             finish();
             targets_[0] = target(left[row], right[column], corner, 0);
             targets_[1] = target(left[row], right[other], corner, kTileRows);
@@ -62,11 +63,6 @@ struct Digits {
         void finish() { give(2 * kTileRows); }
 
       private:
-        static Tile at(const uint32_t* tile, int64_t block) {
-            const uint32_t* words = tile + kTileRows + block * kBlockWords;
-            return {reinterpret_cast<const int8_t*>(words), kDigitBytes};
-        }
-
         static Target target(const uint32_t* left, const uint32_t* right, const Corner& corner,
                              int64_t column) {
             return {

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from penstock.engines.modes import is_recorded, is_transformed, wants_gradient
 
-__all__ = ["Gathered", "spread"]
+__all__ = ["Gathered", "parts", "spread"]
 
 Shapes = Sequence[tuple[int, ...]]
 _WORTH = 1 << 19
@@ -39,15 +39,18 @@ class Gathered:
         if not is_part or any(first < g.stop and g.start < first + size for g in self._given):
             return None
         self._given.append(range(first, first + size))
-        if self._room is None:
-            self._room = torch.empty_like(flat)
-        return self._room[first : first + size].view(part.shape)
+        return self._whole()[first : first + size].view(part.shape)
 
     def take(self) -> Tensor:
         """The room, for the next pass to begin with another."""
-        room = torch.empty_like(self._flat) if self._room is None else self._room
+        room = self._whole()
         self._room, self._given = None, []
         return room
+
+    def _whole(self) -> Tensor:
+        if self._room is None:
+            self._room = torch.empty_like(self._flat)
+        return self._room
 
 
 def spread(
@@ -60,12 +63,13 @@ def spread(
     """
     is_worth_it = once and flat.numel() >= _WORTH and wants_gradient([flat])
     if not is_worth_it or is_recorded(flat) or is_transformed():
-        return _parts(flat, shapes), None
+        return parts(flat, shapes), None
     gathered = Gathered(flat)
     return list(_Spread.apply(flat, shapes, gathered)), gathered
 
 
-def _parts(flat: Tensor, shapes: Shapes) -> list[Tensor]:
+def parts(flat: Tensor, shapes: Shapes) -> list[Tensor]:
+    """The parts of a flat tensor as views into it, one after another."""
     pieces = flat.split([prod(shape) for shape in shapes])
     return [piece.view(shape) for piece, shape in zip(pieces, shapes, strict=True)]
 
@@ -77,16 +81,16 @@ class _Spread(torch.autograd.Function):
     def forward(ctx: Any, flat: Tensor, shapes: Shapes, gathered: Gathered) -> tuple[Tensor, ...]:
         ctx.shapes, ctx.gathered = shapes, gathered
         ctx.set_materialize_grads(False)
-        return tuple(_parts(flat, shapes))
+        return tuple(parts(flat, shapes))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         whole = ctx.gathered.take()
         if torch.is_grad_enabled():  # to be differentiated again
             known = zip(gradients, ctx.shapes, strict=True)
-            parts = [whole.new_zeros(s) if g is None else g for g, s in known]
-            return torch.cat([part.flatten() for part in parts]), None, None
-        for part, gradient in zip(_parts(whole, ctx.shapes), gradients, strict=True):
+            found = [whole.new_zeros(s) if g is None else g for g, s in known]
+            return torch.cat([gradient.flatten() for gradient in found]), None, None
+        for part, gradient in zip(parts(whole, ctx.shapes), gradients, strict=True):
             if gradient is None:
                 part.zero_()
             elif gradient.data_ptr() != part.data_ptr() or not gradient.is_contiguous():

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from penstock.caching import cached_property
-from penstock.engines.gather import spread
+from penstock.engines.gather import parts, spread
 from penstock.engines.precision import FULL
 from penstock.equations.plan import Plan, Product
 
@@ -36,15 +36,10 @@ class Layout:
         shapes = {weight.name: weight.shape for weight in self.plan.program.weights}
         return {name: tuple(self.sizes[size] for size in shapes[name]) for name in self.plan.layout}
 
-    @cached_property
-    def counts(self) -> list[int]:
-        """Number of entries of each weight, in storage order."""
-        return [prod(shape) for shape in self.shapes.values()]
-
     @property
     def size(self) -> int:
         """Number of entries of all weights."""
-        return sum(self.counts)
+        return sum(map(prod, self.shapes.values()))
 
     @cached_property
     def groups(self) -> list[tuple[str, ...]]:
@@ -84,11 +79,7 @@ class Layout:
 
     def views(self, flat: Tensor) -> dict[str, Tensor]:
         """Every weight as a view into a flat tensor of :attr:`size` entries."""
-        pieces = flat.split(self.counts)
-        return {
-            name: piece.view(shape)
-            for (name, shape), piece in zip(self.shapes.items(), pieces, strict=True)
-        }
+        return dict(zip(self.shapes, parts(flat, list(self.shapes.values())), strict=True))
 
 
 class _Kept:
@@ -119,8 +110,8 @@ class Weights(_Kept):
     ) -> None:
         self.layout, self.flat, self.precision = layout, flat, precision
         super().__init__()
-        parts, self.gathered = spread(flat, layout.joined_shapes, once=not in_segments)
-        self._joined = dict(zip(layout.groups, parts, strict=True))
+        joined, self.gathered = spread(flat, layout.joined_shapes, once=not in_segments)
+        self._joined = dict(zip(layout.groups, joined, strict=True))
 
     def __getitem__(self, name: str) -> Tensor:
         group, row = self.layout.places[name]

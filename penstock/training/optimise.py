@@ -66,14 +66,12 @@ class _Options:
 _Maker = Callable[[list[Tensor], float, _Options], Optimizer]
 
 
-def _plain(kind: Any) -> _Maker:
-    """One of PyTorch's optimisers with its own defaults."""
-    return lambda weights, lr, o: kind(weights, lr=lr, weight_decay=o.weight_decay)
+def _plain(kind: Any, **options: Any) -> _Maker:
+    """One of PyTorch's optimisers with its own defaults, but for ``options``.
 
-
-def _fused(kind: Any) -> _Maker:
-    """The same in one pass over the weights, on a CPU too, where PyTorch's default takes ten."""
-    return lambda weights, lr, o: kind(weights, lr=lr, weight_decay=o.weight_decay, fused=True)
+    ``fused`` takes one pass over the weights, on a CPU too, where the default of Adam takes ten.
+    """
+    return lambda weights, lr, o: kind(weights, lr=lr, weight_decay=o.weight_decay, **options)
 
 
 OPTIMISERS: Registry[_Maker] = Registry(
@@ -86,8 +84,8 @@ OPTIMISERS: Registry[_Maker] = Registry(
         ),
         "adagrad": _plain(torch.optim.Adagrad),
         "rmsprop": _plain(torch.optim.RMSprop),
-        "adam": _fused(torch.optim.Adam),
-        "adamw": _fused(torch.optim.AdamW),
+        "adam": _plain(torch.optim.Adam, fused=True),
+        "adamw": _plain(torch.optim.AdamW, fused=True),
         "asgd": lambda weights, lr, o: AveragedSGD(
             weights, lr, nonmono=o.nonmono, weight_decay=o.weight_decay
         ),
